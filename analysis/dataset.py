@@ -1,0 +1,125 @@
+"""The only place where rows become tidy frames: current revisions, readers by pseudonym.
+
+A pair is an original prompt with its rephrasings; pairs are numbered from 1 in the order of their
+first case. Readers whose part was revoked are left out.
+"""
+
+import pandas as pd
+
+from analysis.models import MetricValue, Report
+from annotation.models import Case, Ranking, Reader, ReadingSet, Score, Study
+from annotation.protocols import REFERENCE_LETTER
+
+SCORE_COLUMNS = (
+    "reader", "case", "pair", "kind", "arm", "letter", "position", "criterion", "score", "saved_at",
+)  # fmt: skip
+RANKING_COLUMNS = ("reader", "case", "pair", "kind", "arm", "rank", "saved_at")
+METRIC_COLUMNS = ("metric", "arm", "case", "pair", "value", "n")
+REFERENCES = "reference images"
+
+
+def case_frame(study: Study) -> pd.DataFrame:
+    """One row per case: case (its position), pair, kind (original or rephrasing), prompt."""
+    pairs: dict[int, int] = {}
+    rows = [
+        {
+            "case": case.position,
+            "pair": pairs.setdefault(case.prompt.original.pk, len(pairs) + 1),
+            "kind": "rephrasing" if case.prompt.rephrasing_of_id else "original",
+            "prompt": case.prompt.text,
+        }
+        for case in _cases(study)
+    ]
+    return pd.DataFrame(rows, columns=["case", "pair", "kind", "prompt"])
+
+
+def score_frame(study: Study) -> pd.DataFrame:
+    """One row per score given: `SCORE_COLUMNS`; position is the case's place for that reader."""
+    rows = [
+        {
+            "reader": score.reading_set.reading.reader.pseudonym,
+            "case": score.reading_set.reading.case.position,
+            "arm": score.reading_set.case_set.arm.generator.name,
+            "letter": score.reading_set.letter,
+            "position": score.reading_set.reading.position,
+            "criterion": score.criterion,
+            "score": score.value,
+            "saved_at": score.created_at,
+        }
+        for score in Score.objects.current()
+        .filter(reading_set__reading__reader__study=study)
+        .exclude(reading_set__reading__reader__state=Reader.State.REVOKED)
+        .select_related(
+            "reading_set__reading__reader",
+            "reading_set__reading__case",
+            "reading_set__case_set__arm__generator",
+        )
+    ]
+    return _with_pairs(rows, study, SCORE_COLUMNS, ["reader", "case", "letter", "criterion"])
+
+
+def ranking_frame(study: Study) -> pd.DataFrame:
+    """One row per ranked set: `RANKING_COLUMNS`; rank 1 is best, ties share their mean rank."""
+    rankings = (
+        Ranking.objects.current()
+        .filter(reading__reader__study=study)
+        .exclude(reading__reader__state=Reader.State.REVOKED)
+        .select_related("reading__reader", "reading__case")
+    )
+    sets = ReadingSet.objects.filter(reading__reader__study=study)
+    arms = {
+        (reading, letter): arm
+        for reading, letter, arm in sets.values_list(
+            "reading", "letter", "case_set__arm__generator__name"
+        )
+    }
+    rows = []
+    for ranking in rankings:
+        better = 0
+        for tier in ranking.tiers:
+            rows += [
+                {
+                    "reader": ranking.reading.reader.pseudonym,
+                    "case": ranking.reading.case.position,
+                    "arm": REFERENCES
+                    if letter == REFERENCE_LETTER
+                    else arms[ranking.reading_id, letter],
+                    "rank": better + (len(tier) + 1) / 2,
+                    "saved_at": ranking.created_at,
+                }
+                for letter in tier
+            ]
+            better += len(tier)
+    return _with_pairs(rows, study, RANKING_COLUMNS, ["reader", "case", "rank", "arm"])
+
+
+def metric_frame(report: Report) -> pd.DataFrame:
+    """One row per metric value: `METRIC_COLUMNS`; case and pair are empty for a whole arm.
+
+    A metric with one value per pair (agreement) stands at the pair's first case.
+    """
+    values = MetricValue.objects.filter(report=report).select_related("case", "arm__generator")
+    rows = [
+        {
+            "metric": value.metric,
+            "arm": value.arm.generator.name,
+            "case": value.case and value.case.position,
+            "value": value.value,
+            "n": value.n,
+        }
+        for value in values
+    ]
+    frame = _with_pairs(rows, report.study, METRIC_COLUMNS, ["metric", "case", "arm"])
+    return frame.astype({"case": "Int64", "pair": "Int64"})
+
+
+def _cases(study: Study):
+    return Case.objects.filter(study=study).select_related("prompt__rephrasing_of")
+
+
+def _with_pairs(
+    rows: list[dict], study: Study, columns: tuple[str, ...], order: list[str]
+) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=[c for c in columns if c not in ("pair", "kind")])
+    joined = frame.merge(case_frame(study), on="case", how="left")[list(columns)]
+    return joined.sort_values(order, ignore_index=True, kind="stable")

@@ -1,0 +1,162 @@
+"""Reports: asked for by the study's owner, computed by a worker, replaced as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from analysis.images import StudyImages
+from analysis.metrics.embedders import EMBEDDERS, EmbedderError, LoadedEmbedder, load_embedder
+from analysis.models import Figure, MetricValue, Report
+from annotation.models import Study
+from generation.jobs import enqueue
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PACKAGES = ("django", "matplotlib", "numpy", "pandas", "pillow", "scipy", "timm", "torch")
+MIN_RESAMPLES = 1000
+
+
+class ReportError(Exception):
+    """A report can't be made; the message says why and what to do."""
+
+
+def create_report(
+    *,
+    study: Study,
+    by: User | None,
+    embedder: str | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Report:
+    """A queued report on a study whose results may be seen; one that is under way is returned.
+
+    Args:
+        embedder: A row of `EMBEDDERS`; the setting EMBEDDER by default.
+        resamples: Bootstrap draws and permutations, at least 1000.
+
+    Raises:
+        ReportError: results are hidden, there is nothing to analyse, or an option is wrong.
+    """
+    embedder = embedder or settings.EMBEDDER
+    if not study.results_visible:
+        raise ReportError(
+            "Results by arm stay hidden until the study is closed or unblinded; do that first."
+        )
+    if embedder not in EMBEDDERS:
+        raise ReportError(f"No embedder “{embedder}”; there are: {', '.join(EMBEDDERS)}.")
+    if resamples < MIN_RESAMPLES:
+        raise ReportError(f"Intervals need at least {MIN_RESAMPLES} resamples, not {resamples}.")
+    with transaction.atomic():
+        options = {"embedder": embedder, "resamples": resamples, "seed": seed}
+        underway = Report.objects.unfinished().filter(study=study, **options).first()
+        if underway:  # a double click
+            return underway
+        images = StudyImages.of(study).all()
+        if not images:
+            raise ReportError("The study has no images yet: generate its image sets first.")
+        report = Report.objects.create(study=study, created_by=by, total=len(images), **options)
+        enqueue(report)
+    return report
+
+
+def perform_report(report: Report) -> None:
+    """Embed, measure, analyse, draw; then replace the report's numbers and figures at once.
+
+    Doing it again changes nothing: known images aren't embedded anew, and seeds are the report's.
+
+    Raises:
+        ReportError: the embedder or an image is out of reach.
+        Job.Cancelled, Job.Lost: see `Job.beat`.
+    """
+    # Not at the top: the page that queues a report needs neither pandas nor matplotlib.
+    from analysis import charts
+    from analysis.measures import MeasureError, Measurements, embed_images
+    from analysis.results import Results
+
+    study = report.study
+    if not study.results_visible:
+        raise ReportError("Results by arm are hidden: the study is open again.")
+    report.beat(done=0, message="Loading the embedder")
+    images = StudyImages.of(study)
+    try:
+        embedder = load_embedder(
+            report.embedder, biomedclip=settings.BIOMEDCLIP, device=_device(settings.DEVICE)
+        )
+        features = embed_images(
+            images.all(),
+            embedder=embedder,
+            progress=lambda done: report.beat(done=done, message="Embedding images"),
+        )
+    except (EmbedderError, MeasureError, ValueError) as error:
+        raise ReportError(str(error)) from error
+    report.beat(message="Measuring and analysing")
+    measurements = Measurements(images, features)
+    results = Results(study, measurements, resamples=report.resamples, seed=report.seed)
+    results.data["provenance"] = _provenance(report, results.scores, embedder)
+    figures = {
+        "scores": charts.scores_by_arm(results.data),
+        "metrics": charts.metrics_and_readers(results.data, results.tables),
+    }
+    report.beat(message="Saving")
+    with transaction.atomic():
+        report.metric_values.all().delete()
+        report.figures.all().delete()
+        MetricValue.objects.bulk_create(
+            MetricValue(
+                report=report, metric=v.metric, arm=v.arm, case=v.case, value=v.value, n=v.n
+            )
+            for v in measurements.values
+        )
+        Figure.objects.bulk_create(
+            Figure(report=report, name=name, svg=svg) for name, svg in figures.items()
+        )
+        Report.objects.filter(pk=report.pk).update(results=results.data)
+    report.results = results.data
+
+
+def _device(name: str) -> Any:
+    from generation.engine.device import choose_device  # torch
+
+    return choose_device(name)[0]
+
+
+def _provenance(report: Report, scores: pd.DataFrame, embedder: LoadedEmbedder) -> dict[str, Any]:
+    """What it takes to get the same numbers again."""
+    from analysis.export import csv_text
+
+    return {
+        "embedder": embedder.row.name,
+        "embedder_title": embedder.row.title,
+        "embedder_feature": embedder.row.feature,
+        "embedder_dimensions": embedder.row.dimensions,
+        "embedder_licence": embedder.row.licence,
+        "fingerprint": embedder.fingerprint,
+        "weights_sha256": embedder.weights,
+        "manifest_sha256": report.study.manifest_digest,
+        "scores_sha256": hashlib.sha256(csv_text(scores).encode()).hexdigest(),
+        "generators": {
+            str(arm): arm.generator.digest for arm in report.study.arms.select_related("generator")
+        },
+        "resamples": report.resamples,
+        "seed": report.seed,
+        "device": str(embedder.device),
+        "software": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

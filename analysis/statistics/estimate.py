@@ -1,0 +1,29 @@
+"""One number with what it takes to read it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value, its interval and p where they exist, and the reason where they don't.
+
+    Attributes:
+        value: None when not estimable; never NaN.
+        low, high: 95 % interval.
+        p: Two-sided.
+        pairs: Pairs of prompts that entered (the clusters).
+        n: Cells, sets or scores that entered; the caller says which.
+        reason: Why something is missing; empty when nothing is.
+    """
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    pairs: int = 0
+    n: int = 0
+    reason: str = ""
+
+
+def not_estimable(reason: str, *, pairs: int = 0, n: int = 0) -> Estimate:
+    return Estimate(reason=reason, pairs=pairs, n=n)

@@ -1,0 +1,35 @@
+"""How pages write estimates: one precision a column, the interval beside, the reason if none."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import template
+
+from analysis import sentences
+
+register = template.Library()
+
+
+@register.filter
+def number(value: float | None, digits: int = 2) -> str:
+    return "–" if value is None else sentences.number(value, int(digits))
+
+
+@register.filter
+def interval(estimate: dict[str, Any], digits: int = 2) -> str:
+    """“6.5 to 7.6”; “–” without one."""
+    return "–" if estimate["low"] is None else sentences.interval(estimate, int(digits))
+
+
+@register.filter
+def p(value: float | None) -> str:
+    """“0.031”, “< 0.001”; “–” without one."""
+    if value is None:
+        return "–"
+    return sentences.p_value(value).removeprefix("p ").removeprefix("= ")
+
+
+def digits_for(values: Iterable[float | None]) -> int:
+    """Decimals that give the column's largest value three figures, 0 to 4."""
+    largest = max((abs(v) for v in values if v is not None), default=0)
+    return next((d for d, limit in enumerate((100, 10, 1, 0.1)) if largest >= limit), 4)

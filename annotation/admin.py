@@ -1,0 +1,164 @@
+"""The admin: everything can be looked up; what makes up evidence can't be edited.
+
+Studies change by the functions in `annotation.studies` alone. Which arm stood behind a letter is
+shown once results may be seen.
+"""
+
+from django.contrib import admin
+
+from annotation.models import (
+    Arm,
+    AuditEvent,
+    Case,
+    CaseReference,
+    CaseSet,
+    Ranking,
+    Reader,
+    Reading,
+    ReadingSet,
+    Score,
+    ShownImage,
+    Study,
+)
+
+_BLINDED = "blinded until the study is closed"
+
+
+class RecordAdmin(admin.ModelAdmin):
+    """Rows to read."""
+
+    list_per_page = 50
+
+    def has_add_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+
+@admin.register(Study)
+class StudyAdmin(RecordAdmin):
+    list_display = ["title", "state", "owner", "created_at", "opened_at", "closed_at"]
+    list_filter = ["state"]
+    search_fields = ["title", "slug", "owner__username"]
+    date_hierarchy = "created_at"
+    exclude = ["secret"]
+
+
+@admin.register(Arm)
+class ArmAdmin(RecordAdmin):
+    list_display = ["study", "position", "generator", "run"]
+    list_filter = ["study"]
+    search_fields = ["study__title", "generator__name"]
+    list_select_related = ["study", "generator", "run__generator"]
+
+
+@admin.register(Case)
+class CaseAdmin(RecordAdmin):
+    list_display = ["study", "position", "prompt"]
+    list_filter = ["study"]
+    search_fields = ["study__title", "prompt__text"]
+    list_select_related = ["study", "prompt"]
+
+
+@admin.register(CaseReference)
+class CaseReferenceAdmin(RecordAdmin):
+    list_display = ["case", "position", "image"]
+    list_filter = ["case__study"]
+    search_fields = ["case__prompt__text", "image__name"]
+    list_select_related = ["case__prompt", "image"]
+
+
+@admin.register(CaseSet)
+class CaseSetAdmin(RecordAdmin):
+    list_display = ["case", "arm", "image_set"]
+    list_filter = ["case__study"]
+    search_fields = ["case__prompt__text", "arm__generator__name"]
+    list_select_related = ["case__prompt", "arm__generator", "image_set__run__generator"]
+
+
+@admin.register(Reader)
+class ReaderAdmin(RecordAdmin):
+    """A reader's part can be ended, by the state “revoked”."""
+
+    list_display = ["study", "number", "user", "state", "invited_at", "finished_at"]
+    list_filter = ["state", "study"]
+    search_fields = ["user__username", "user__email", "study__title"]
+    list_select_related = ["study", "user"]
+    readonly_fields = ["study", "user", "number", "invited_at", "finished_at"]
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return admin.ModelAdmin.has_change_permission(self, request, obj)
+
+
+@admin.register(Reading)
+class ReadingAdmin(RecordAdmin):
+    list_display = ["reader", "study", "position", "case", "started_at", "submitted_at"]
+    list_filter = ["reader__study", ("submitted_at", admin.EmptyFieldListFilter)]
+    search_fields = ["reader__user__username", "case__prompt__text"]
+    list_select_related = ["reader__study", "case__prompt"]
+
+    @admin.display(ordering="reader__study")
+    def study(self, reading: Reading) -> Study:
+        return reading.reader.study
+
+
+@admin.register(ReadingSet)
+class ReadingSetAdmin(RecordAdmin):
+    list_display = ["reading", "letter", "arm"]
+    list_filter = ["reading__reader__study", "letter"]
+    search_fields = ["reading__reader__user__username"]
+    list_select_related = ["reading__reader__study", "case_set__arm__generator"]
+    fields = ["reading", "letter", "arm"]
+
+    def arm(self, reading_set: ReadingSet) -> str:
+        visible = reading_set.reading.reader.study.results_visible
+        return str(reading_set.case_set.arm) if visible else _BLINDED
+
+
+@admin.register(ShownImage)
+class ShownImageAdmin(RecordAdmin):
+    list_display = ["token", "reading", "letter", "position"]
+    list_filter = ["reading__reader__study"]
+    search_fields = ["token", "reading__reader__user__username"]
+    list_select_related = ["reading__reader", "reading_set"]
+    fields = ["token", "reading", "letter", "position"]
+
+    @admin.display(empty_value="reference")
+    def letter(self, shown: ShownImage) -> str | None:
+        return shown.reading_set.letter if shown.reading_set else None
+
+
+@admin.register(Score)
+class ScoreAdmin(RecordAdmin):
+    list_display = ["reading", "letter", "criterion", "value", "created_at", "sequence"]
+    list_filter = ["reading_set__reading__reader__study", "criterion"]
+    search_fields = ["reading_set__reading__reader__user__username", "criterion"]
+    list_select_related = ["reading_set__reading__reader"]
+    fields = ["reading", "letter", "criterion", "value", "created_at", "sequence"]
+
+    def reading(self, score: Score) -> Reading:
+        return score.reading_set.reading
+
+    def letter(self, score: Score) -> str:
+        return score.reading_set.letter
+
+
+@admin.register(Ranking)
+class RankingAdmin(RecordAdmin):
+    list_display = ["reading", "__str__", "created_at", "sequence"]
+    list_filter = ["reading__reader__study"]
+    search_fields = ["reading__reader__user__username"]
+    list_select_related = ["reading__reader"]
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(RecordAdmin):
+    list_display = ["at", "study", "act", "actor"]
+    list_filter = ["act", "study"]
+    search_fields = ["study__title", "actor__username"]
+    list_select_related = ["study", "actor"]
+    date_hierarchy = "at"

@@ -1,0 +1,75 @@
+"""Make a draft study from prompts, reference images and generators that are in the database."""
+
+from dataclasses import replace
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from annotation.protocols import Protocol, ProtocolError, load_protocol, presets
+from annotation.studies import StudyError, choose_references, create_study
+from generation.management.lookup import one
+from generation.models import Dataset, Generator, Prompt
+
+
+class Command(BaseCommand):
+    help = (
+        "Make a draft study. Its cases are the prompts of a data set that have a rephrasing, each "
+        "followed by its rephrasing; its references are real images captioned by those prompts."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--title", required=True)
+        parser.add_argument("--protocol", default="prompt-to-polyp", choices=presets())
+        parser.add_argument("--prompts-dataset", required=True, metavar="SLUG")
+        parser.add_argument("--pairs", type=int, help="the first N pairs (default: all)")
+        parser.add_argument("--references-dataset", required=True, metavar="SLUG")
+        parser.add_argument("--references-split", default="test")
+        parser.add_argument("--generators", required=True, metavar="SLUG,SLUG,...")
+        parser.add_argument("--seed", type=int, required=True)
+        parser.add_argument("--owner", required=True, metavar="USERNAME")
+        parser.add_argument("--images-per-set", type=int, help="instead of the protocol's")
+        parser.add_argument("--references-per-case", type=int, help="instead of the protocol's")
+
+    def handle(self, **options) -> None:
+        try:
+            prompts = _pairs(one(Dataset, options["prompts_dataset"]), options["pairs"])
+            protocol = _protocol(options)
+            study = create_study(
+                title=options["title"],
+                protocol=protocol,
+                prompts=prompts,
+                references=choose_references(
+                    prompts=prompts,
+                    dataset=one(Dataset, options["references_dataset"]),
+                    split=options["references_split"],
+                    count=protocol.references_per_case,
+                    seed=options["seed"],
+                ),
+                generators=[
+                    one(Generator, slug.strip()) for slug in options["generators"].split(",")
+                ],
+                seed=options["seed"],
+                owner=one(get_user_model(), options["owner"], field="username"),
+            )
+        except (StudyError, ProtocolError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"Made the draft “{study}” with {len(prompts)} cases: {study.slug}")
+
+
+def _protocol(options) -> Protocol:
+    wanted = {key: options[key] for key in ("images_per_set", "references_per_case")}
+    changes = {key: value for key, value in wanted.items() if value is not None}
+    return replace(load_protocol(options["protocol"]), **changes)
+
+
+def _pairs(dataset: Dataset, count: int | None) -> list[Prompt]:
+    """The first pairs of the data set: each prompt, then its first rephrasing."""
+    originals = dataset.prompts.filter(rephrasing_of=None).exclude(rephrasings=None).distinct()
+    pairs = [(prompt, prompt.rephrasings.all()[0]) for prompt in originals]
+    if not pairs:
+        raise CommandError(f"“{dataset}” has no prompts with a rephrasing: run import_prompts.")
+    if count is not None and not 1 <= count <= len(pairs):
+        raise CommandError(
+            f"“{dataset}” has {len(pairs)} prompts with a rephrasing; {count} were asked for."
+        )
+    return [prompt for pair in pairs[:count] for prompt in pair]

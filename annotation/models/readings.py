@@ -1,0 +1,142 @@
+"""Readers and their readings: the stored plan of who sees what, where, under which letter."""
+
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from annotation.models.studies import Case, CaseSet, Study
+from generation.models import Image
+
+
+class Reader(models.Model):
+    """A person's part in one study."""
+
+    class State(models.TextChoices):
+        INVITED = "invited"
+        ACTIVE = "active"
+        FINISHED = "finished"
+        REVOKED = "revoked"
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="readers")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="reader_roles"
+    )
+    number = models.PositiveSmallIntegerField(help_text="Slot in the balanced plan, from 1.")
+    state = models.CharField(max_length=10, choices=State, default=State.INVITED)
+    invited_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "user"], name="a_person_reads_a_study_once"),
+            models.UniqueConstraint(fields=["study", "number"], name="a_reader_has_their_own_slot"),
+        ]
+
+    def __str__(self) -> str:
+        return self.pseudonym
+
+    @property
+    def pseudonym(self) -> str:
+        """What results, reports and exports call the reader."""
+        return f"R{self.number}"
+
+
+class ReadingQuerySet(models.QuerySet["Reading"]):
+    def for_reader(self, user) -> Self:
+        """The readings this person may see now: theirs, not revoked, in a study that runs."""
+        return self.filter(
+            Q(reader__study__state=Study.State.RUNNING),
+            reader__user_id=user.pk,
+            reader__state__in=[
+                Reader.State.INVITED,
+                Reader.State.ACTIVE,
+                Reader.State.FINISHED,
+            ],
+        )
+
+
+class Reading(models.Model):
+    """One case read by one reader."""
+
+    reader = models.ForeignKey(Reader, on_delete=models.CASCADE, related_name="readings")
+    case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="readings")
+    position = models.PositiveSmallIntegerField(help_text="Place in this reader's order, from 1.")
+    started_at = models.DateTimeField(null=True, blank=True)
+    references_seen_at = models.DateTimeField(null=True, blank=True)
+    submitted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ReadingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["reader", "position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reader", "position"], name="a_reading_has_its_own_position"
+            ),
+            models.UniqueConstraint(fields=["reader", "case"], name="a_reader_reads_a_case_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reader} reading {self.position}"
+
+
+class ReadingSet(models.Model):
+    """Which set stood under which letter in a reading."""
+
+    reading = models.ForeignKey(Reading, on_delete=models.CASCADE, related_name="sets")
+    letter = models.CharField(max_length=1)
+    case_set = models.ForeignKey(CaseSet, on_delete=models.CASCADE, related_name="reading_sets")
+
+    class Meta:
+        ordering = ["letter"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reading", "letter"],
+                name="a_letter_stands_for_one_set_in_a_reading",
+            ),
+            models.UniqueConstraint(
+                fields=["reading", "case_set"], name="a_set_has_one_letter_in_a_reading"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"set {self.letter}"
+
+
+class ShownImage(models.Model):
+    """An image at its place in a reading, behind a token that means nothing elsewhere."""
+
+    reading = models.ForeignKey(Reading, on_delete=models.CASCADE, related_name="shown_images")
+    reading_set = models.ForeignKey(
+        ReadingSet,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="shown_images",
+    )  # null: a reference image
+    image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="+")
+    position = models.PositiveSmallIntegerField()
+    token = models.CharField(max_length=32, unique=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reading", "reading_set", "position"],
+                name="a_shown_image_has_its_own_position",
+            ),
+            models.UniqueConstraint(
+                fields=["reading", "position"],
+                condition=Q(reading_set=None),
+                name="a_shown_reference_has_its_own_position",
+            ),
+            models.UniqueConstraint(
+                fields=["reading", "image"], name="an_image_is_shown_once_in_a_reading"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"image {self.position} of {self.reading_set or 'the references'}"

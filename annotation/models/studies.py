@@ -1,0 +1,167 @@
+"""Studies: protocol, arms, cases, and which image set each arm shows in each case."""
+
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from annotation.protocols import Protocol
+from generation.models import Generator, Image, ImageSet, Prompt, Run
+
+
+class StudyQuerySet(models.QuerySet["Study"]):
+    def owned_by(self, user) -> Self:
+        """The studies a researcher may manage; superusers manage all."""
+        return self if user.is_superuser else self.filter(owner_id=user.pk)
+
+
+class Study(models.Model):
+    """A blinded reader study."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft"
+        IMAGES = "images"  # image sets are being generated
+        CHECKED = "checked"  # all sets complete and looked at
+        SEALED = "sealed"  # manifest fixed: what readers will see can't change any more
+        RUNNING = "running"
+        CLOSED = "closed"
+        UNBLINDED = "unblinded"  # results by arm have been shown before or after closing
+
+    title = models.CharField(max_length=160)
+    slug = models.SlugField(max_length=60, unique=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="studies"
+    )
+    state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
+    protocol_data = models.JSONField(help_text="Snapshot of the protocol (annotation/protocols).")
+    seed = models.BigIntegerField()
+    secret = models.CharField(max_length=64, help_text="Seeds plans and tokens; never shown.")
+    manifest = models.JSONField(null=True, blank=True)
+    manifest_digest = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    sealed_at = models.DateTimeField(null=True, blank=True)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    unblinded_at = models.DateTimeField(null=True, blank=True)
+
+    objects = StudyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name_plural = "studies"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["draft", "images", "checked"]) | ~Q(manifest_digest=""),
+                name="a_sealed_study_has_a_manifest",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("annotation:study", args=[self.slug])
+
+    @property
+    def protocol(self) -> Protocol:
+        return Protocol.from_dict(self.protocol_data)
+
+    @property
+    def phantom(self) -> bool:
+        """Whether any case shows drawn phantoms; said on every page that shows its images."""
+        return self.cases.filter(
+            Q(references__dataset__phantom=True)
+            | Q(sets__image_set__run__generator__trained_on__phantom=True)
+        ).exists()
+
+    @property
+    def results_visible(self) -> bool:
+        """Results by arm may be seen: the study is closed, or an unblinding was recorded."""
+        return self.state in (self.State.CLOSED, self.State.UNBLINDED) or bool(self.unblinded_at)
+
+
+class Arm(models.Model):
+    """One generator under study. Readers only ever see letters."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="arms")
+    position = models.PositiveSmallIntegerField()
+    generator = models.ForeignKey(Generator, on_delete=models.PROTECT, related_name="arms")
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, blank=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["study", "position"], name="an_arm_has_its_own_position"
+            ),
+            models.UniqueConstraint(
+                fields=["study", "generator"], name="a_generator_is_one_arm_of_a_study"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.generator.name
+
+
+class Case(models.Model):
+    """One prompt, shown with its reference images and one image set per arm."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="cases")
+    position = models.PositiveSmallIntegerField()
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="cases")
+    references = models.ManyToManyField(Image, through="CaseReference", related_name="cases")
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["study", "position"], name="a_case_has_its_own_position"
+            ),
+            models.UniqueConstraint(
+                fields=["study", "prompt"], name="a_prompt_is_one_case_of_a_study"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"case {self.position}: {self.prompt}"
+
+
+class CaseReference(models.Model):
+    """A real image that is shown openly before the sets of a case."""
+
+    case = models.ForeignKey(Case, on_delete=models.CASCADE)
+    image = models.ForeignKey(Image, on_delete=models.PROTECT)
+    position = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["case", "image"], name="a_reference_is_shown_once_in_a_case"
+            ),
+            models.UniqueConstraint(
+                fields=["case", "position"], name="a_reference_has_its_own_position"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"reference {self.position}"
+
+
+class CaseSet(models.Model):
+    """The image set that one arm shows in one case."""
+
+    case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="sets")
+    arm = models.ForeignKey(Arm, on_delete=models.CASCADE, related_name="sets")
+    image_set = models.ForeignKey(ImageSet, on_delete=models.PROTECT, related_name="case_sets")
+
+    class Meta:
+        ordering = ["case__position", "arm__position"]
+        constraints = [
+            models.UniqueConstraint(fields=["case", "arm"], name="an_arm_shows_one_set_in_a_case"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.arm}, {self.case}"

@@ -1,0 +1,110 @@
+"""The steps of a study in words, and what its researcher does next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from annotation.models import Reader, Study
+from generation.models import Job, Run
+
+State = Study.State
+
+
+@dataclass(frozen=True)
+class Step:
+    """A state of a study, what it means, and what it waits for."""
+
+    state: str
+    words: str
+    waits_for: str
+
+
+STEPS = [
+    Step(State.DRAFT, "Prompts, references and generators are chosen", "Generate the images"),
+    Step(State.IMAGES, "Generators make the image sets", "Complete and look through the images"),
+    Step(State.CHECKED, "Sets are complete and looked at", "Seal the study"),
+    Step(State.SEALED, "Nothing that readers see can change", "Add readers and open it to them"),
+    Step(State.RUNNING, "Readers are at work", "Wait for the readers, then close it"),
+    Step(State.CLOSED, "No more answers; results may be seen", "Read the report"),
+    Step(State.UNBLINDED, "Who was unblinded, when and why is on record", "Read the report"),
+]
+
+
+@dataclass(frozen=True)
+class Next:
+    """What to do next and why.
+
+    Attributes:
+        act: the act that its button asks for; empty while there is only waiting or mending.
+        warning: what can't be undone; asked once more before the act.
+        urgent: whether the button is the thing to do, and not just possible.
+    """
+
+    words: str
+    act: str = ""
+    button: str = ""
+    warning: str = ""
+    urgent: bool = True
+
+
+def next_for(study: Study, *, runs: Sequence[Run], readers: Sequence[Reader]) -> Next:
+    """What the study's researcher does next."""
+    active = [reader for reader in readers if reader.state != Reader.State.REVOKED]
+    match study.state:
+        case State.DRAFT:
+            return Next(
+                "Ask the generators for the images. It can take long; you can leave the page.",
+                "generate",
+                "Generate images",
+            )
+        case State.IMAGES:
+            return _next_of_images(runs)
+        case State.CHECKED:
+            return Next(
+                "Seal the study. Protocol, prompts, images and generators are then fixed by a "
+                "digest, so that anyone can check that readers saw what was planned.",
+                "seal",
+                "Seal study",
+                "After sealing, nothing that readers see can change. A change means a new study.",
+            )
+        case State.SEALED if not active:
+            return Next("Add the readers below. Then open the study to them.")
+        case State.SEALED:
+            return Next(
+                "Open the study to its readers. First, all that they could see is searched for "
+                "names and digests that would tell the arms; this takes a moment.",
+                "open",
+                "Open to readers",
+            )
+        case State.RUNNING:
+            return _next_of_reading(active)
+    return Next("Compute and read the report, and take the data with you.")
+
+
+def _next_of_images(runs: Sequence[Run]) -> Next:
+    if any(run.status in (Job.Status.QUEUED, Job.Status.RUNNING) for run in runs):
+        return Next("The generators are at work. You can leave the page; the work goes on.")
+    if any(run.status != Job.Status.DONE for run in runs):
+        return Next(
+            "Images are missing. What went wrong stands below: mend it and try again. "
+            "The images that are there are kept."
+        )
+    return Next(
+        "All images are there. Look through the cases, then confirm that you have: "
+        "readers will see what you see, without the names.",
+        "check",
+        "I have looked: all is well",
+    )
+
+
+def _next_of_reading(readers: Sequence[Reader]) -> Next:
+    done = all(reader.state == Reader.State.FINISHED for reader in readers)
+    return Next(
+        "All readers are done. Close the study to see the results."
+        if done
+        else "Wait for the readers. Scores by arm stay hidden until you close the study.",
+        "close",
+        "Close study",
+        "Readers can't answer any more after closing, and it can't be opened again."
+        + ("" if done else " Not all of them are done."),
+        urgent=done,
+    )

@@ -1,0 +1,274 @@
+"""A reader's pages: the overview of a study, and one page for each case.
+
+Everything is loaded through the reader. What leaves here holds tokens and letters only.
+"""
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from annotation.blinding import opaque_token, presented
+from annotation.models import Reader, Reading
+from annotation.protocols import REFERENCE_LETTER
+from annotation.readings import (
+    AnswerError,
+    reading_state,
+    reading_states,
+    save_ranking,
+    save_score,
+    see_references,
+    submit_reading,
+)
+from generation.permissions import Request
+
+USUAL_TIME = timedelta(minutes=3)  # for a case, until this reader's own times are known
+LONGEST_TIME = timedelta(minutes=15)  # beyond it somebody left the room
+
+
+@require_safe
+def reader_study(request: Request, slug: str) -> HttpResponse:
+    """What the study asks, how far the reader is, and where to go on."""
+    readings = _readings(request, slug)
+    if not readings:
+        closed = Reader.objects.filter(user=request.user, study__slug=slug)
+        get_object_or_404(closed.exclude(state=Reader.State.REVOKED))
+        return render(request, "annotation/reader_waiting.html", status=200)
+    states = reading_states(readings)
+    open_ones = [reading for reading in readings if not reading.submitted_at]
+    context = {
+        "study": readings[0].reader.study,
+        "rows": [(reading, states[reading.pk]) for reading in readings],
+        "first_open": open_ones[0] if open_ones else None,
+        "started": any(reading.started_at for reading in readings),
+        "done": len(readings) - len(open_ones),
+        "minutes_left": _minutes_left(readings),
+    }
+    return render(request, "annotation/reader_study.html", context)
+
+
+@require_safe
+def reading(request: Request, slug: str, position: int) -> HttpResponse:
+    """The case: its references at first, then references, sets, rubric and ranking."""
+    reading = _load(request, slug, position)
+    readings = _readings(request, slug)
+    study = reading.reader.study
+    state = reading_state(reading)
+    images = list(reading.shown_images.order_by("position"))
+    following = next((r for r in readings if r.position == position + 1), None)
+    context = {
+        "study": study,
+        "protocol": study.protocol,
+        "reading": reading,
+        "prompt": reading.case.prompt.text,
+        "count": len(readings),
+        "minutes_left": _minutes_left(readings),
+        "references": [shown.token for shown in images if shown.reading_set_id is None],
+        "sets": [
+            _set(reading_set, images, state, study.protocol)
+            for reading_set in reading.sets.order_by("letter")
+        ],
+        "ranks": _ranks(state, study.protocol),
+        "state": state,
+        "show_missing": "missing" in request.GET,
+        "next_position": following and following.position,
+        "next_tokens": _tokens(following),
+        "reader_key": _reader_key(reading.reader),
+        "server_time": _now(),
+    }
+    page = "reading" if reading.references_seen_at else "reading_references"
+    return render(request, f"annotation/{page}.html", context)
+
+
+@require_POST
+def reading_references(request: Request, slug: str, position: int) -> HttpResponse:
+    """The reader has seen the reference images."""
+    reading = _load(request, slug, position)
+    try:
+        see_references(reading)
+    except AnswerError:
+        return redirect("annotation:reader-study", slug)
+    return redirect("annotation:reading", slug, position)
+
+
+@require_POST
+def reading_score(request: Request, slug: str, position: int) -> HttpResponse:
+    """Save one score: letter, criterion, value, sequence."""
+    reading = _load(request, slug, position)
+    data = request.POST
+
+    def save() -> None:
+        save_score(
+            reading=reading,
+            letter=data.get("letter", ""),
+            criterion=data.get("criterion", ""),
+            value=_whole(data.get("value")),
+            sequence=_whole(data.get("sequence")),
+        )
+
+    return _answered(request, reading, save)
+
+
+@require_POST
+def reading_ranking(request: Request, slug: str, position: int) -> HttpResponse:
+    """Save the ranking: tiers such as ``B|A=C``, sequence."""
+    reading = _load(request, slug, position)
+    data = request.POST
+    tiers = [tier.split("=") for tier in data.get("tiers", "").split("|")]
+
+    def save() -> None:
+        save_ranking(reading=reading, tiers=tiers, sequence=_whole(data.get("sequence")))
+
+    return _answered(request, reading, save)
+
+
+@require_POST
+def reading_submit(request: Request, slug: str, position: int) -> HttpResponse:
+    """Hand the case in and go on; without JavaScript this saves the whole form too."""
+    reading = _load(request, slug, position)
+    try:
+        _save_form(request, reading)
+        missing = submit_reading(reading)
+    except AnswerError as error:
+        return render(request, "annotation/reading_refused.html", {"error": error}, status=400)
+    if missing:
+        return redirect(reverse("annotation:reading", args=[slug, position]) + "?missing")
+    readings = _readings(request, slug)
+    open_ones = [r.position for r in readings if not r.submitted_at]
+    later = [p for p in open_ones if p > position] or open_ones
+    if not later:
+        return redirect("annotation:reader-study", slug)
+    return redirect("annotation:reading", slug, later[0])
+
+
+@require_GET
+def reading_image(request: Request, slug: str, position: int, token: str) -> HttpResponse:
+    """An image as every arm's is presented; its token means nothing elsewhere."""
+    reading = _load(request, slug, position)
+    shown = get_object_or_404(reading.shown_images.select_related("image"), token=token)
+    with shown.image.file.open() as file:
+        data = presented(
+            file.read(), size=reading.reader.study.protocol.image_size, token=shown.token
+        )
+    response = HttpResponse(data, content_type="image/jpeg")
+    response["Cache-Control"] = "private, max-age=3600"
+    return response
+
+
+def _readings(request: Request, slug: str) -> list[Reading]:
+    return list(
+        Reading.objects.for_reader(request.user)
+        .filter(reader__study__slug=slug)
+        .select_related("reader__study")
+        .order_by("position")
+    )
+
+
+def _load(request: Request, slug: str, position: int) -> Reading:
+    return get_object_or_404(
+        Reading.objects.for_reader(request.user).select_related("reader__study", "case__prompt"),
+        reader__study__slug=slug,
+        position=position,
+    )
+
+
+def _set(reading_set, images, state: dict[str, Any], protocol) -> dict[str, Any]:
+    """What the template shows of one set; ``scores`` has one row for each criterion."""
+    given = state["scores"][reading_set.letter]
+    return {
+        "letter": reading_set.letter,
+        "tokens": [shown.token for shown in images if shown.reading_set_id == reading_set.pk],
+        "missing": len(protocol.criteria) - len(given),
+        "rubric": [
+            (criterion, given.get(criterion.key), range(criterion.minimum, criterion.maximum + 1))
+            for criterion in protocol.criteria
+        ],
+    }
+
+
+def _ranks(state: dict[str, Any], protocol) -> list[tuple[str, str, int | None]]:
+    """(letter, name, rank so far) of everything that is ranked."""
+    letters = sorted(state["scores"])
+    names = {letter: f"Set {letter}" for letter in letters}
+    if protocol.rank_references:
+        names[REFERENCE_LETTER] = "References"
+    ranks, rank = {}, 1
+    for tier in state["ranking"] or []:
+        ranks.update(dict.fromkeys(tier, rank))
+        rank += len(tier)
+    return [(letter, name, ranks.get(letter)) for letter, name in names.items()]
+
+
+def _tokens(reading: Reading | None) -> list[str]:
+    return list(reading.shown_images.values_list("token", flat=True)) if reading else []
+
+
+def _minutes_left(readings: list[Reading]) -> int:
+    """From this reader's mean time per case so far."""
+    times = [
+        min(r.submitted_at - r.started_at, LONGEST_TIME)
+        for r in readings
+        if r.submitted_at and r.started_at
+    ]
+    mean = sum(times, timedelta()) / len(times) if times else USUAL_TIME
+    left = mean * sum(not r.submitted_at for r in readings)
+    return max(1, round(left.total_seconds() / 60))
+
+
+def _reader_key(reader: Reader) -> str:
+    """Ties answers that wait in a shared computer's browser to the person who gave them."""
+    return opaque_token(reader.study.secret, "reader", reader.pk)
+
+
+def _answered(request: Request, reading: Reading, save) -> HttpResponse:
+    key = request.POST.get("reader", "")
+    if not constant_time_compare(key, _reader_key(reading.reader)):
+        error = "This answer was given by somebody else: sign in as that person."
+        return JsonResponse({"error": error}, status=409)
+    try:
+        save()
+    except AnswerError as error:
+        return JsonResponse({"error": str(error)}, status=400)
+    return JsonResponse({"saved": True})
+
+
+def _save_form(request: Request, reading: Reading) -> None:
+    """Save what the whole form says beyond what is stored."""
+    state = reading_state(reading)
+    letters = sorted(state["scores"])
+    for letter in letters:
+        for criterion in reading.reader.study.protocol.criteria:
+            value = request.POST.get(f"score-{letter}-{criterion.key}")
+            if value is not None and _whole(value) != state["scores"][letter].get(criterion.key):
+                save_score(
+                    reading=reading,
+                    letter=letter,
+                    criterion=criterion.key,
+                    value=_whole(value),
+                    sequence=_now(),
+                )
+    ranked: dict[int, list[str]] = {}
+    for letter in [*letters, REFERENCE_LETTER]:
+        if rank := request.POST.get(f"rank-{letter}"):
+            ranked.setdefault(_whole(rank), []).append(letter)
+    tiers = [ranked[rank] for rank in sorted(ranked)]
+    whole = sum(map(len, tiers)) == len(_ranks(state, reading.reader.study.protocol))
+    if whole and tiers != state["ranking"]:
+        save_ranking(reading=reading, tiers=tiers, sequence=_now())
+
+
+def _whole(text: str | None) -> int:
+    try:
+        return int(text or "")
+    except ValueError:
+        raise AnswerError(f"“{text}” is no whole number.") from None
+
+
+def _now() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000

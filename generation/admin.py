@@ -1,0 +1,86 @@
+"""The admin: everything can be looked up; evidence can't be edited, runs can be steered."""
+
+from django.contrib import admin, messages
+
+from generation.jobs import enqueue
+from generation.models import Dataset, Generator, Image, ImageSet, Prompt, Run
+
+
+class RecordAdmin(admin.ModelAdmin):
+    """Rows that commands and workers make. Only what is named in ``editable`` can be changed."""
+
+    editable: tuple[str, ...] = ()
+    list_per_page = 50
+
+    def has_add_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request, obj=None) -> list[str]:
+        options = self.model._meta
+        names = [field.name for field in (*options.fields, *options.many_to_many)]
+        return [name for name in names if name not in self.editable]
+
+
+@admin.register(Dataset)
+class DatasetAdmin(RecordAdmin):
+    list_display = ["name", "slug", "licence", "phantom", "created_at"]
+    search_fields = ["name", "slug", "source"]
+    editable = ("name", "source", "licence")
+
+
+@admin.register(Prompt)
+class PromptAdmin(RecordAdmin):
+    list_display = ["text", "dataset", "rephrasing_of"]
+    list_filter = ["dataset"]
+    list_select_related = ["dataset", "rephrasing_of"]
+    search_fields = ["text"]
+
+
+@admin.register(Image)
+class ImageAdmin(RecordAdmin):
+    list_display = ["pk", "kind", "dataset", "name", "split", "image_set", "index", "sha256"]
+    list_filter = ["kind", "dataset", "split"]
+    list_select_related = ["dataset", "image_set__run__generator", "image_set__prompt"]
+    search_fields = ["name", "sha256"]
+    exclude = ["file"]  # images are served by views that check who asks
+
+
+@admin.register(Generator)
+class GeneratorAdmin(RecordAdmin):
+    list_display = ["name", "family", "trained_on", "licence", "digest", "created_at"]
+    list_filter = ["family"]
+    list_select_related = ["trained_on"]
+    search_fields = ["name", "slug", "checkpoint", "digest"]
+
+
+@admin.register(Run)
+class RunAdmin(RecordAdmin):
+    list_display = ["pk", "generator", "status", "done", "total", "attempts", "error"]
+    list_filter = ["status", "generator"]
+    list_select_related = ["generator"]
+    search_fields = ["generator__name", "error"]
+    date_hierarchy = "queued_at"
+    actions = ["cancel", "retry"]
+
+    @admin.action(description="Cancel")
+    def cancel(self, request, runs) -> None:
+        for run in runs:
+            run.cancel()
+
+    @admin.action(description="Queue failed or cancelled runs again")
+    def retry(self, request, runs) -> None:
+        retried = [run for run in runs if run.retry()]
+        for run in retried:
+            enqueue(run)
+        messages.info(request, f"{len(retried)} runs were queued again.")
+
+
+@admin.register(ImageSet)
+class ImageSetAdmin(RecordAdmin):
+    list_display = ["pk", "run", "prompt", "completed_at"]
+    list_filter = ["run__generator"]
+    list_select_related = ["run__generator", "prompt"]
+    search_fields = ["prompt__text"]

@@ -1,0 +1,184 @@
+"""Bringing data sets, prompts and generators in: all of it, or nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils.text import slugify
+
+from generation.datasets.folder import Record
+from generation.datasets.prompts import PromptRow
+from generation.engine.loading import checkpoint_digest, checkpoint_directory, read_card
+from generation.engine.registry import FAMILIES
+from generation.models import Dataset, Generator, Image, Prompt
+from generation.runs import store_image
+
+_BATCH = 500
+
+
+class ImportRefused(ValueError):
+    """What is to be imported clashes with what is there; the message says how to mend it."""
+
+
+def import_folder(
+    *,
+    slug: str,
+    name: str,
+    records: Sequence[Record],
+    source: str = "",
+    licence: str = "",
+    phantom: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """Make a data set of the images that `generation.datasets.folder.read_folder` has checked.
+
+    Files are written first; if the rows then can't be, the files that were new are removed.
+
+    Raises:
+        ImportRefused: a data set of this name or slug is there already.
+    """
+    _check_free(slug, name)
+    fresh: list[str] = []
+    try:
+        images = []
+        for done, record in enumerate(records, 1):
+            data = record.path.read_bytes()
+            images.append(_real_image(record, data, fresh))
+            if progress:
+                progress(done, len(records))
+        return _store_rows(slug, name, source, licence, phantom, records, images)
+    except BaseException:
+        for file in fresh:
+            default_storage.delete(file)
+        raise
+
+
+def _real_image(record: Record, data: bytes, fresh: list[str]) -> Image:
+    suffix = record.path.suffix.lower()
+    known = default_storage.exists(f"images/{record.sha256[:2]}/{record.sha256}{suffix}")
+    file, digest = store_image(data, suffix=suffix)
+    if not known:
+        fresh.append(file)
+    if digest != record.sha256:
+        raise ImportRefused(f"{record.name} has changed while it was imported: start again.")
+    return Image(
+        kind=Image.Kind.REAL,
+        file=file,
+        sha256=digest,
+        width=record.width,
+        height=record.height,
+        name=record.name,
+        split=record.split,
+    )
+
+
+@transaction.atomic
+def _store_rows(
+    slug: str,
+    name: str,
+    source: str,
+    licence: str,
+    phantom: bool,
+    records: Sequence[Record],
+    images: Sequence[Image],
+) -> Dataset:
+    dataset = Dataset.objects.create(
+        slug=slug, name=name, source=source, licence=licence, phantom=phantom
+    )
+    for image in images:
+        image.dataset = dataset
+    Image.objects.bulk_create(images, batch_size=_BATCH)
+    texts = dict.fromkeys(caption for record in records for caption in record.captions)
+    prompts = {
+        prompt.text: prompt
+        for prompt in Prompt.objects.bulk_create(
+            (Prompt(dataset=dataset, text=text) for text in texts), batch_size=_BATCH
+        )
+    }
+    through = Image.prompts.through
+    through.objects.bulk_create(
+        (
+            through(image_id=image.pk, prompt_id=prompts[caption].pk)
+            for image, record in zip(images, records, strict=True)
+            for caption in record.captions
+        ),
+        batch_size=_BATCH,
+    )
+    return dataset
+
+
+@transaction.atomic
+def import_prompts(*, slug: str, name: str, rows: Sequence[PromptRow], source: str = "") -> Dataset:
+    """Make a data set of prompts alone, in the file's order, each with its rephrasing.
+
+    Raises ImportRefused when a data set of this name or slug is there already.
+    """
+    _check_free(slug, name)
+    dataset = Dataset.objects.create(slug=slug, name=name, source=source)
+    add_prompts(dataset=dataset, rows=rows)
+    return dataset
+
+
+@transaction.atomic
+def add_prompts(*, dataset: Dataset, rows: Sequence[PromptRow]) -> None:
+    """Add prompts with their rephrasings to a data set; a text that is there becomes part of it."""
+    for row in rows:
+        original, _ = Prompt.objects.update_or_create(
+            dataset=dataset,
+            text=row.prompt,
+            defaults={"reference_caption": row.reference_caption},
+        )
+        if row.rephrasing:
+            Prompt.objects.update_or_create(
+                dataset=dataset, text=row.rephrasing, defaults={"rephrasing_of": original}
+            )
+
+
+def add_generator(
+    *,
+    name: str,
+    checkpoint: str,
+    revision: str = "",
+    trained_on: Dataset | None = None,
+) -> Generator:
+    """Register a checkpoint (directory or hub id) under a name, with its card and digest.
+
+    Raises:
+        CheckpointError: it is missing, unsafe or has no card.
+        ImportRefused: the name is taken, or the card names an unknown family.
+    """
+    slug = slugify(name)
+    if not slug:
+        raise ImportRefused("Give the generator a name with letters or digits in it.")
+    if Generator.objects.filter(slug=slug).exists():
+        raise ImportRefused(f"There is a generator “{name}” already: choose another name.")
+    directory = checkpoint_directory(checkpoint, revision or None)
+    card = read_card(directory)
+    if card.family not in FAMILIES:
+        raise ImportRefused(
+            f"The card names the family “{card.family}”; there are: {', '.join(FAMILIES)}."
+        )
+    local = Path(checkpoint).is_dir()
+    return Generator.objects.create(
+        name=name,
+        slug=slug,
+        family=card.family,
+        checkpoint=str(Path(checkpoint).resolve()) if local else checkpoint,
+        revision=revision,
+        digest=checkpoint_digest(directory),
+        licence=card.licence,
+        settings=asdict(card.settings),
+        card=card.to_json(),
+        trained_on=trained_on,
+    )
+
+
+def _check_free(slug: str, name: str) -> None:
+    if slug != slugify(slug) or not slug:
+        raise ImportRefused(f"“{slug}” can't be a short name: use small letters, digits, hyphens.")
+    if Dataset.objects.filter(slug=slug).exists() or Dataset.objects.filter(name=name).exists():
+        raise ImportRefused(
+            f"There is a data set “{slug}” or “{name}” already: choose another name."
+        )

@@ -1,0 +1,28 @@
+"""Durations as people say them."""
+
+from django import template
+
+register = template.Library()
+
+
+@register.filter
+def duration(seconds: float) -> str:
+    """``40 s``, ``12 min`` or ``3 h 20 min``, rounded up: waiting is announced too long, not short.
+
+    Raises:
+        TypeError: ``seconds`` is not a number.
+    """
+    if seconds <= 50:
+        return f"{max(1, round(seconds))} s"
+    minutes = -int(-seconds // 60)
+    hours, minutes_left = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes} min"
+    return f"{hours} h {minutes_left} min" if minutes_left else f"{hours} h"
+
+
+@register.filter
+def per_minute(per_second: float) -> str:
+    """A rate in units a minute with two significant figures: ``0.42``, ``7.5``, ``130``."""
+    rate = per_second * 60
+    return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"

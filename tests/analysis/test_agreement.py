@@ -1,0 +1,97 @@
+"""Agreement between readers against published worked examples."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.statistics.agreement import _icc, intraclass, kendall_w, mean_kendall_w
+from tests.analysis.simulated import study
+
+# Shrout & Fleiss (1979), table 2: six targets, four judges.
+SHROUT_FLEISS = [
+    [9, 2, 5, 8],
+    [6, 1, 3, 2],
+    [8, 4, 6, 8],
+    [7, 1, 2, 6],
+    [10, 5, 6, 9],
+    [6, 2, 4, 7],
+]
+# Siegel (1956): three judges rank six applicants.
+SIEGEL = [[1, 6, 3, 2, 5, 4], [1, 5, 6, 4, 2, 3], [6, 3, 2, 5, 4, 1]]
+
+
+def tidy(values, column="value"):
+    """Targets in rows, readers in columns; each target its own pair."""
+    frame = pd.DataFrame(values).melt(ignore_index=False, var_name="reader", value_name=column)
+    frame = frame.reset_index(names="case").assign(arm="a", kind="original")
+    return frame.assign(pair=frame["case"])
+
+
+def test_icc_is_that_of_shrout_and_fleiss():
+    found = intraclass(tidy(SHROUT_FLEISS))
+    assert round(found.single.value, 2) == 0.29
+    assert round(found.average.value, 2) == 0.62
+    assert (found.readers, found.single.n, found.single.pairs) == (4, 6, 6)
+    assert found.single.low < 0.29 < found.single.high
+
+
+def test_the_intervals_of_icc_are_those_of_repeated_targets():
+    values = np.array(SHROUT_FLEISS, dtype=float)
+    weights = np.array([[2, 0, 1, 1, 2, 0]])
+    repeated = np.repeat(values, weights[0], axis=0)
+    assert _icc(values, weights) == pytest.approx(_icc(repeated, np.ones((1, 6))))
+
+
+def test_kendalls_w_is_that_of_siegel():
+    assert round(kendall_w(np.array(SIEGEL)), 3) == 0.162
+
+
+def test_kendalls_w_is_corrected_for_ties():
+    assert kendall_w(np.array([[1.5, 1.5, 3], [1.5, 1.5, 3]])) == pytest.approx(1)
+    assert np.isnan(kendall_w(np.array([[2, 2, 2], [2, 2, 2]])))
+
+
+def rankings(order, cases=10):
+    """Readers by arms ranks, the same in every case."""
+    rows = [
+        (f"R{reader}", case, case, f"arm{arm}", rank)
+        for case in range(cases)
+        for reader, ranks in enumerate(order)
+        for arm, rank in enumerate(ranks)
+    ]
+    return pd.DataFrame(rows, columns=["reader", "case", "pair", "arm", "rank"])
+
+
+def test_mean_w_is_over_cases_that_all_readers_ranked():
+    same = rankings([[1, 2, 3], [1, 2, 3]])
+    assert mean_kendall_w(same).value == 1
+    partly = same.drop(index=same[(same["reader"] == "R1") & (same["case"] == 0)].index)
+    assert mean_kendall_w(partly).n == 9
+    assert mean_kendall_w(rankings([[1, 2, 3], [3, 2, 1]])).value == 0
+
+
+@pytest.mark.parametrize(
+    ("scores", "reason"),
+    [
+        (tidy(np.array(SHROUT_FLEISS)[:, :1]), "one reader: agreement needs at least two"),
+        (tidy(np.full((6, 3), 4)), "all scores are equal"),
+        (tidy(SHROUT_FLEISS[:4]), "4 pairs of prompts, 5 are needed"),
+        (tidy(SHROUT_FLEISS)[:0], "no scores"),
+    ],
+)
+def test_what_is_not_estimable_says_why(scores, reason):
+    found = intraclass(scores)
+    assert found.single.value is found.average.value is None
+    assert reason in found.single.reason
+
+
+def test_rankings_of_one_reader_say_why_there_is_no_w():
+    assert "one reader" in mean_kendall_w(rankings([[1, 2, 3]])).reason
+    assert mean_kendall_w(rankings([[1, 2, 3]])[:0]).reason == "no rankings"
+    assert mean_kendall_w(rankings([[1], [1]])).reason == "one arm: nothing to rank"
+
+
+def test_sets_that_a_reader_left_out_do_not_enter():
+    scores, _ = study(np.random.default_rng(0), readers=3)
+    some = scores.drop(index=scores[(scores["reader"] == "R2") & (scores["case"] <= 4)].index)
+    assert intraclass(some).single.n == 36 * 3

@@ -1,0 +1,47 @@
+"""manage.py report"""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from analysis.models import Report
+from annotation.models import Study
+from tests.analysis.builders import a_rated_study, know_features
+from tests.builders import a_study
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_computes_here_and_writes_every_table_and_figure(tmp_path):
+    study = a_rated_study(pairs=5)
+    know_features(study)
+    out = StringIO()
+    folder = tmp_path / "out"
+    call_command("report", study.slug, "--output", folder, "--resamples", 1000, stdout=out)
+    report = Report.objects.get()
+    assert report.status == "done"
+    assert report.results["sentences"][0] in out.getvalue()
+    assert {file.name for file in folder.iterdir()} == {
+        "scores.csv", "rankings.csv", "means.csv", "metrics.csv", "arms.csv", "correlations.csv",
+        "agreement.csv", "scores.svg", "metrics.svg", "results.json",
+    }  # fmt: skip
+    assert json.loads((folder / "results.json").read_text()) == report.results
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_fails_is_said_in_words_and_kept_on_the_row(settings):
+    settings.BIOMEDCLIP = "local-dir:/nowhere"
+    study = a_study(state=Study.State.CLOSED)
+    with pytest.raises(CommandError, match=r"failed\. /nowhere needs open_clip_config\.json"):
+        call_command("report", study.slug, "--embedder", "biomedclip")
+    assert Report.objects.get().status == "failed"
+
+
+@pytest.mark.django_db
+def test_a_running_study_and_an_unknown_one_are_refused():
+    study = a_study(state=Study.State.RUNNING)
+    with pytest.raises(CommandError, match="stay hidden until"):
+        call_command("report", study.slug)
+    with pytest.raises(CommandError, match=f"No study “nothing”; there are: {study.slug}"):
+        call_command("report", "nothing")

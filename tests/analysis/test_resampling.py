@@ -1,0 +1,71 @@
+"""Resampling: intervals that cover, permutations that hold their level, Holm."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from analysis.statistics.resampling import (
+    cluster_counts,
+    holm,
+    pair_block_p,
+    percentile_interval,
+)
+
+
+def test_a_resample_holds_as_many_clusters_as_there_are():
+    counts = cluster_counts(7, resamples=50, rng=np.random.default_rng(0))
+    assert counts.shape == (50, 7)
+    assert (counts.sum(axis=1) == 7).all()
+
+
+@pytest.mark.parametrize("clusters", [6, 20])
+def test_the_interval_of_a_mean_covers_it_as_often_as_it_says(clusters):
+    rng = np.random.default_rng(1)
+    covered = []
+    for _ in range(1000):
+        sample = rng.normal(size=clusters)
+        draws = cluster_counts(clusters, resamples=1000, rng=rng) @ sample / clusters
+        low, high = percentile_interval(draws, clusters=clusters)
+        covered.append(low <= 0 <= high)
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.025)
+
+
+def test_no_interval_is_given_from_draws_that_are_mostly_undefined():
+    draws = np.r_[np.full(10, np.nan), np.arange(90.0)]
+    assert percentile_interval(draws, clusters=10) is None
+    assert percentile_interval(np.arange(100.0), clusters=10) is not None
+
+
+def test_the_permutation_p_equals_that_of_all_permutations():
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(2, 5, 3))
+    every = [abs((x[list(order)] * y).sum()) for order in permutations(range(5))]
+    exact = np.mean(np.array(every) >= abs((x * y).sum()) * (1 - 1e-9))
+    p = pair_block_p(
+        x, y, pairs=range(5), shapes=["a"] * 5, resamples=20000, rng=np.random.default_rng(3)
+    )
+    assert p == pytest.approx(exact, abs=0.01)
+
+
+def test_pairs_are_exchanged_whole_and_with_their_like_only():
+    # Five pairs of two cases and one of one; within the five, all blocks of x are equal, so that
+    # exchanging them changes nothing: p is 1. Exchanging cases, or unlike pairs, would change it.
+    block = np.array([[1.0, -1.0], [3.0, -3.0]])
+    x = np.concatenate([block] * 5 + [np.array([[7.0, -7.0]])])
+    y = np.random.default_rng(4).normal(size=x.shape)
+    pairs = [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6]
+    shapes = ["original", "rephrasing"] * 5 + ["original"]
+    rng = np.random.default_rng(5)
+    assert pair_block_p(x, y, pairs=pairs, shapes=shapes, resamples=200, rng=rng) == 1
+
+
+def test_too_few_different_permutations_give_no_p():
+    x = np.random.default_rng(0).normal(size=(4, 2))
+    rng = np.random.default_rng(0)
+    assert pair_block_p(x, x, pairs=range(4), shapes="aaaa", resamples=99, rng=rng) is None
+
+
+def test_holm_steps_down_and_counts_what_is_missing():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([None, 0.02, None]) == [None, pytest.approx(0.06), None]

@@ -1,0 +1,69 @@
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+from annotation import models
+from annotation.studies import close_study
+from tests.builders import a_reading, a_user, rate
+
+pytestmark = pytest.mark.django_db
+MODELS = [getattr(models, name) for name in models.__all__]
+
+
+@pytest.fixture
+def root(client):
+    user = a_user("root", is_superuser=True, is_staff=True)
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_row_can_be_searched_and_read(root, running_study, model):
+    rate(a_reading(running_study))
+    name = f"admin:annotation_{model._meta.model_name}"
+    found = root.get(reverse(f"{name}_changelist"), {"q": "o"})
+    assert found.status_code == 200
+    row = model.objects.first()
+    assert root.get(reverse(f"{name}_change", args=[row.pk])).status_code == 200
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_nothing_can_be_added_or_deleted(root, running_study, model):
+    rate(a_reading(running_study))
+    name = f"admin:annotation_{model._meta.model_name}"
+    row = model.objects.first()
+    assert root.get(reverse(f"{name}_add")).status_code == 403
+    assert root.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+    assert model.objects.filter(pk=row.pk).exists()
+
+
+def test_evidence_can_t_be_edited(root, running_study):
+    rate(a_reading(running_study))
+    for model in set(MODELS) - {models.Reader}:
+        assert not admin.site._registry[model].has_change_permission(root.get("/").wsgi_request)
+
+
+def test_a_reader_can_be_revoked(root, running_study):
+    reader = running_study.readers.first()
+    address = reverse("admin:annotation_reader_change", args=[reader.pk])
+    root.post(address, {"state": "revoked", "user": "1", "number": "9"})
+    reader.refresh_from_db()
+    assert (reader.state, reader.number) == ("revoked", 1)
+
+
+def test_the_arm_behind_a_letter_and_the_secret_stay_hidden_while_the_study_runs(
+    root, running_study, alice
+):
+    shown = a_reading(running_study).sets.first()
+    pages = [
+        reverse("admin:annotation_readingset_changelist"),
+        reverse("admin:annotation_readingset_change", args=[shown.pk]),
+    ]
+    for page in pages:
+        assert b"Zanzibar" not in root.get(page).content
+        assert b"blinded until" in root.get(page).content
+    close_study(study=running_study, by=alice)
+    for page in pages:
+        assert b"Zanzibar" in root.get(page).content
+    study_page = reverse("admin:annotation_study_change", args=[running_study.pk])
+    assert running_study.secret.encode() not in root.get(study_page).content

@@ -1,0 +1,226 @@
+"""A reader at work: by mouse, by keyboard, without a network, in both themes."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from annotation.models import Ranking, Reader, Score
+from tests import builders
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def study():
+    return builders.a_study(pairs=1)
+
+
+@pytest.fixture
+def first_case(page, live_server, study, sign_in):
+    """Bob before the sets of his first case."""
+    sign_in("bob")
+    page.goto(live_server.url + reverse("annotation:reading", args=[study.slug, 1]))
+    page.click("text=Go on to the sets")
+    expect(page.locator(".scale.marked")).to_be_visible()
+
+
+def saved(page):
+    expect(page.locator("#status")).to_have_text("Saved ✓")
+
+
+def test_a_reader_reads_a_study_to_the_end_by_mouse(page, live_server, study, sign_in):
+    sign_in("bob")
+    page.click("text=Start")
+    page.click("main .btn-primary")
+    for _ in range(2):
+        page.click("text=Go on to the sets")
+        expect(page.locator(".scale.marked")).to_be_visible()
+        for letter in "ABC":
+            page.click(f"[data-show={letter}]")
+            for scale in page.locator(f"[data-rubric={letter}] .scale").all():
+                scale.locator("label", has_text="7").click()
+        for rank, letter in enumerate("CAB", 1):
+            page.locator(f'input[name="rank-{letter}"][value="{rank}"]').click()
+        saved(page)
+        page.click(".moves button")
+    expect(page.locator("text=Done. Thank you.")).to_be_visible()
+    assert Reader.objects.get(user__username="bob").state == Reader.State.FINISHED
+    assert Score.objects.current().count() == 2 * 18
+    assert [ranking.tiers for ranking in Ranking.objects.current()] == [[["C"], ["A"], ["B"]]] * 2
+
+
+def test_a_reader_reads_a_case_by_keyboard_alone(page, first_case):
+    for _ in range(3):
+        for key in "01579x":
+            page.keyboard.press(key)
+    for key in "bca":
+        page.keyboard.press(key)
+    saved(page)
+    page.keyboard.press("n")
+    expect(page.locator("text=Look at them, then go on")).to_be_visible()
+    values = Score.objects.current().order_by("sequence").values_list("value", flat=True)
+    assert list(values) == [0, 1, 5, 7, 9, 10] * 3
+    assert Ranking.objects.current().get().tiers == [["B"], ["C"], ["A"]]
+
+
+def test_answers_given_without_a_network_wait_and_go_through(page, context, first_case):
+    page.keyboard.press("4")
+    saved(page)
+    context.set_offline(True)
+    page.keyboard.press("5")
+    page.keyboard.press("6")
+    expect(page.locator("#status")).to_contain_text("Offline: 2 answers wait")
+    assert Score.objects.count() == 1
+    context.set_offline(False)
+    saved(page)
+    assert sorted(Score.objects.values_list("value", flat=True)) == [4, 5, 6]
+
+
+def test_answers_that_wait_survive_a_reload(page, live_server, first_case):
+    page.route("**/score/", lambda route: route.abort())
+    page.keyboard.press("8")
+    expect(page.locator("#status")).to_contain_text("1 answer waits")
+    page.reload()
+    expect(page.locator("#status")).to_contain_text("1 answer waits")
+    expect(page.locator("[data-rubric=A] .scale").first.get_by_label("8")).to_be_checked()
+    page.unroute("**/score/")
+    saved(page)
+    assert Score.objects.get().value == 8
+
+
+def test_an_expired_session_keeps_the_answers(page, context, live_server, first_case, study):
+    cookies = context.cookies()
+    context.clear_cookies(name="sessionid")
+    page.keyboard.press("3")
+    expect(page.locator("#status")).to_contain_text("Sign in again")
+    assert not Score.objects.exists()
+    context.add_cookies(cookies)
+    saved(page)
+    assert Score.objects.get().value == 3
+
+
+def test_a_double_click_saves_once(page, first_case):
+    page.locator("[data-rubric=A] .scale").first.locator("label", has_text="6").dblclick()
+    saved(page)
+    assert Score.objects.count() == 1
+
+
+def test_two_tabs_keep_the_later_answer(page, context, first_case):
+    other = context.new_page()
+    other.goto(page.url)
+    page.keyboard.press("2")
+    saved(page)
+    other.keyboard.press("9")
+    saved(other)
+    assert Score.objects.current().get().value == 9
+    assert Score.objects.count() == 2
+
+
+def test_an_image_opens_large_beside_a_reference(page, first_case):
+    page.locator(".set:not([hidden]) .shot").first.click()
+    expect(page.locator("#viewer-caption")).to_have_text("Set A, image 1")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#viewer-caption")).to_have_text("Set A, image 2")
+    expect(page.locator("#viewer-scale")).to_contain_text("×")
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).not_to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_of_the_readers_way_has_an_accessibility_violation(
+    page, live_server, study, sign_in, scheme
+):
+    errors = []
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{live_server.url}/accounts/login/")
+    found = {"login": Axe().run(page)}
+    sign_in("bob")
+    found["home"] = Axe().run(page)
+    page.click("text=Start")
+    found["overview"] = Axe().run(page)
+    page.click("main .btn-primary")
+    found["references"] = Axe().run(page)
+    page.click("text=Go on to the sets")
+    found["case"] = Axe().run(page)
+    page.keyboard.press("n")
+    page.wait_for_url("**?missing")
+    found["missing"] = Axe().run(page)
+    page.keyboard.press("?")
+    found["guide"] = Axe().run(page)
+    problems = {
+        name: result.generate_report() for name, result in found.items() if result.violations_count
+    }
+    assert not problems, "\n".join(problems.values())
+    assert not errors
+
+
+def test_the_rubric_and_the_ranking_fit_the_screen(page, first_case):
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert page.evaluate("document.documentElement.scrollHeight") <= 900
+    for width, height in [(1440, 900), (1024, 768), (768, 1024), (320, 640)]:
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_references_are_one_key_away_and_back(page, first_case):
+    page.keyboard.press("r")
+    expect(page.locator(".stage")).to_be_hidden()
+    expect(page.locator("#references-toggle")).to_have_attribute("aria-expanded", "true")
+    page.keyboard.press("r")
+    expect(page.locator(".stage")).to_be_visible()
+
+
+def test_compare_shows_every_set_at_once(page, first_case):
+    expect(page.locator(".set:visible")).to_have_count(1)
+    page.keyboard.press("v")
+    expect(page.locator(".set:visible")).to_have_count(3)
+
+
+def test_a_complete_ranking_stays_complete_when_it_is_changed(page, first_case):
+    page.keyboard.press("k")
+    for key in "abc":
+        page.keyboard.press(key)
+    page.locator('input[name="rank-C"][value="1"]').click()
+    saved(page)
+    assert Ranking.objects.current().get().tiers == [["C"], ["B"], ["A"]]
+    page.keyboard.press("a")  # shows set A, now that the ranking is given
+    expect(page.locator("[data-show=A]")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("k")
+    page.keyboard.press("b")
+    saved(page)
+    assert Ranking.objects.current().get().tiers == [["B"], ["C"], ["A"]]
+
+
+def test_whether_answers_are_saved_is_always_in_sight(page, first_case):
+    page.set_viewport_size({"width": 768, "height": 600})
+    page.keyboard.press("ArrowUp")
+    for key in "45678":
+        page.keyboard.press(key)
+    saved(page)
+    assert page.evaluate("scrollY") > 0
+    expect(page.locator("#status")).to_be_in_viewport()
+    expect(page.locator(".scale.marked")).to_be_in_viewport()
+
+
+def test_keys_can_be_turned_off(page, first_case):
+    page.keyboard.press("?")
+    page.get_by_label("Use the keys").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("7")
+    expect(page.locator(".scale input:checked")).to_have_count(0)
+    page.reload()
+    page.keyboard.press("7")
+    expect(page.locator(".scale input:checked")).to_have_count(0)
+    assert not Score.objects.exists()
+
+
+def test_a_ranking_against_the_scores_is_pointed_out_gently(page, first_case):
+    for value in "258":
+        for _ in range(6):
+            page.keyboard.press(value)
+    for key in "abc":
+        page.keyboard.press(key)
+    expect(page.locator("#note")).to_contain_text("That is fine if you mean it")
+    saved(page)

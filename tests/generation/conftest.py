@@ -1,0 +1,12 @@
+import pytest
+
+from generation.training.msdm import train_msdm
+from tests.generation.tiny_msdm import TINY, draw_images
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """A real checkpoint of the smallest kind: 32×32 pixels, four steps."""
+    folder = tmp_path_factory.mktemp("tiny")
+    train_msdm(draw_images(folder / "images"), config=TINY, output=folder / "checkpoint")
+    return folder / "checkpoint"
