@@ -8,8 +8,8 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils.text import slugify
 
-from generation.datasets.folder import Record
 from generation.datasets.prompts import PromptRow
+from generation.datasets.records import Record
 from generation.engine.loading import checkpoint_digest, checkpoint_directory, read_card
 from generation.engine.registry import FAMILIES
 from generation.models import Dataset, Generator, Image, Prompt
@@ -22,7 +22,7 @@ class ImportRefused(ValueError):
     """What is to be imported clashes with what is there; the message says how to mend it."""
 
 
-def import_folder(
+def import_dataset(
     *,
     slug: str,
     name: str,
@@ -32,20 +32,19 @@ def import_folder(
     phantom: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
-    """Make a data set of the images that `generation.datasets.folder.read_folder` has checked.
+    """Make a data set of the images that `generation.datasets.layouts.read_dataset` has checked.
 
     Files are written first; if the rows then can't be, the files that were new are removed.
 
     Raises:
         ImportRefused: a data set of this name or slug is there already.
     """
-    _check_free(slug, name)
+    check_free(slug, name)
     fresh: list[str] = []
     try:
         images = []
         for done, record in enumerate(records, 1):
-            data = record.path.read_bytes()
-            images.append(_real_image(record, data, fresh))
+            images.append(_real_image(record, record.read(), fresh))
             if progress:
                 progress(done, len(records))
         return _store_rows(slug, name, source, licence, phantom, records, images)
@@ -56,9 +55,9 @@ def import_folder(
 
 
 def _real_image(record: Record, data: bytes, fresh: list[str]) -> Image:
-    suffix = record.path.suffix.lower()
-    known = default_storage.exists(f"images/{record.sha256[:2]}/{record.sha256}{suffix}")
-    file, digest = store_image(data, suffix=suffix)
+    name = f"images/{record.sha256[:2]}/{record.sha256}{record.suffix}"
+    known = default_storage.exists(name)
+    file, digest = store_image(data, suffix=record.suffix)
     if not known:
         fresh.append(file)
     if digest != record.sha256:
@@ -115,7 +114,7 @@ def import_prompts(*, slug: str, name: str, rows: Sequence[PromptRow], source: s
 
     Raises ImportRefused when a data set of this name or slug is there already.
     """
-    _check_free(slug, name)
+    check_free(slug, name)
     dataset = Dataset.objects.create(slug=slug, name=name, source=source)
     add_prompts(dataset=dataset, rows=rows)
     return dataset
@@ -175,7 +174,7 @@ def add_generator(
     )
 
 
-def _check_free(slug: str, name: str) -> None:
+def check_free(slug: str, name: str) -> None:
     if slug != slugify(slug) or not slug:
         raise ImportRefused(f"“{slug}” can't be a short name: use small letters, digits, hyphens.")
     if Dataset.objects.filter(slug=slug).exists() or Dataset.objects.filter(name=name).exists():

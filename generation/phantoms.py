@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from generation.datasets.folder import Record
 from generation.datasets.prompts import PromptRow
-from generation.imports import add_generator, add_prompts, import_folder
+from generation.datasets.records import Record
+from generation.imports import add_generator, add_prompts, import_dataset
 from generation.models import Dataset, Generator, Prompt
 from generation.phantom import DEMO_PROMPTS, corpus
 
@@ -32,17 +32,18 @@ def _drawn(progress: Callable[[int, int], None] | None) -> Dataset:
             records.append(
                 Record(
                     name=path.name,
-                    path=path,
+                    read=path.read_bytes,
                     split=phantom.split,
                     captions=list(phantom.captions),
                     sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
                     width=SIZE,
                     height=SIZE,
+                    suffix=path.suffix,
                 )
             )
             if progress:
                 progress(len(records), COUNT)
-        return import_folder(
+        return import_dataset(
             slug=SLUG,
             name=NAME,
             records=records,

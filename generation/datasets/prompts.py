@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generation.datasets import DatasetError
-from generation.datasets.folder import MAX_CAPTION
+from generation.datasets.records import MAX_CAPTION
 from generation.datasets.tables import read_rows
 
 

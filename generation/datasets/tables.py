@@ -1,7 +1,8 @@
-"""CSV files with clear complaints: encoding, columns, empty cells."""
+"""CSV files with clear complaints: encoding, columns, cells."""
 
 import csv
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from generation.datasets import DatasetError
@@ -10,10 +11,41 @@ from generation.datasets import DatasetError
 def read_rows(file: Path, *, required: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """(line number, row) of a UTF-8 CSV file with a header; cells are stripped.
 
-    Raises DatasetError when the file is missing, not UTF-8, or lacks a required column.
+    Raises DatasetError when the file is missing, not UTF-8, lacks a required column, or has rows
+    with more cells than the header.
     """
+    text = _text(file)
+    columns = _header(text, ",")
+    if missing := sorted(required - set(columns)):
+        raise _lacks(file, ", ".join(missing), columns)
+    yield from _rows(file, text, ",", columns)
+
+
+def read_named(
+    file: Path, *, names: Mapping[str, Iterable[str]]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """As `read_rows`, for published files whose separator and column names vary.
+
+    Args:
+        names: the key wanted for each column, with the names it goes by, in any case. The
+            separator is that of , ; and tab whose header has them all.
+    """
+    text = _text(file)
+    for delimiter in ",;\t":
+        columns = _header(text, delimiter)
+        lower = {column.lower(): column for column in columns}
+        keys = {key: next((n for n in known if n in lower), "") for key, known in names.items()}
+        if all(keys.values()):
+            for line, row in _rows(file, text, delimiter, columns):
+                yield line, {key: row[lower[name]] for key, name in keys.items()}
+            return
+    missing = " and ".join("/".join(known) for known in names.values())
+    raise _lacks(file, missing, max((_header(text, d) for d in ",;\t"), key=len))
+
+
+def _text(file: Path) -> str:
     try:
-        text = file.read_bytes().decode("utf-8-sig")
+        return file.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise DatasetError([f"{file} can't be read: {error.strerror}."]) from error
     except UnicodeDecodeError as error:
@@ -24,15 +56,42 @@ def read_rows(file: Path, *, required: set[str]) -> Iterator[tuple[int, dict[str
                 "Save the file as UTF-8 (in Excel: “CSV UTF-8”)."
             ]
         ) from error
-    reader = csv.DictReader(text.splitlines(keepends=True))
-    columns = [name.strip() for name in reader.fieldnames or []]
-    if missing := sorted(required - set(columns)):
-        raise DatasetError(
-            [
-                f"{file.name} has no column {', '.join(missing)}; "
-                f"its columns are: {', '.join(columns) or 'none'}."
-            ]
-        )
-    reader.fieldnames = columns
-    for row in reader:
-        yield reader.line_num, {key: (row[key] or "").strip() for key in columns}
+
+
+def _header(text: str, delimiter: str) -> list[str]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    return [name.strip() for name in next(reader, [])]
+
+
+def _lacks(file: Path, missing: str, columns: list[str]) -> DatasetError:
+    return DatasetError(
+        [
+            f"{file.name} has no column {missing}; "
+            f"its columns are: {', '.join(filter(None, columns)) or 'none'}."
+        ]
+    )
+
+
+def _rows(
+    file: Path, text: str, delimiter: str, columns: list[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    # Not str.splitlines: it breaks lines at characters that captions hold (U+2028, form feed).
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    rows, problems = [], []
+    try:
+        next(reader, None)
+        for cells in reader:
+            if len(cells) > len(columns):
+                problems.append(
+                    f"{file.name}, line {reader.line_num}: {len(cells)} cells, but the header has "
+                    f"{len(columns)}: put quotes around a text with “{delimiter}” in it."
+                )
+            elif cells:
+                padded = cells + [""] * (len(columns) - len(cells))
+                row = dict(zip(columns, (cell.strip() for cell in padded), strict=True))
+                rows.append((reader.line_num, row))
+    except csv.Error as error:
+        problems.append(f"{file.name}, line {reader.line_num}: {error}.")
+    if problems:
+        raise DatasetError(problems)
+    yield from rows

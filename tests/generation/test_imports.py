@@ -5,10 +5,10 @@ import pytest
 from django.conf import settings
 from django.db import DatabaseError
 
-from generation.datasets.folder import read_folder
+from generation.datasets.layouts import read_dataset
 from generation.datasets.prompts import PromptRow, read_prompts
 from generation.engine.loading import CheckpointError
-from generation.imports import ImportRefused, add_generator, import_folder, import_prompts
+from generation.imports import ImportRefused, add_generator, import_dataset, import_prompts
 from generation.models import Dataset, Generator, Image, Prompt
 from tests.builders import png
 
@@ -27,7 +27,7 @@ def records(tmp_path):
     (tmp_path / "sub").mkdir()
     for number, name in enumerate(["a.png", "b.png", "sub/c.png"]):
         (tmp_path / name).write_bytes(png(number))
-    return read_folder(tmp_path, captions)
+    return read_dataset("folder", images=tmp_path, captions=captions)
 
 
 def stored_files():
@@ -39,7 +39,7 @@ def nothing_is_there():
 
 
 def test_images_captions_and_splits_come_in(records):
-    dataset = import_folder(slug="polyps", name="Polyps", licence="CC BY 4.0", records=records)
+    dataset = import_dataset(slug="polyps", name="Polyps", licence="CC BY 4.0", records=records)
     assert dataset.splits() == {"test": 2, "train": 1}
     assert {p.text: p.images.count() for p in dataset.prompts.all()} == {
         "one polyp": 2,
@@ -53,47 +53,47 @@ def test_images_captions_and_splits_come_in(records):
 
 
 def test_two_data_sets_may_share_an_image_and_its_file(records):
-    import_folder(slug="one", name="One", records=records)
-    import_folder(slug="two", name="Two", records=records)
+    import_dataset(slug="one", name="One", records=records)
+    import_dataset(slug="two", name="Two", records=records)
     assert Image.objects.count() == 6
     assert len(stored_files()) == 3
 
 
 @pytest.mark.parametrize(("slug", "name"), [("polyps", "Others"), ("others", "Polyps")])
 def test_a_name_that_is_taken_is_refused(records, slug, name):
-    import_folder(slug="polyps", name="Polyps", records=records)
+    import_dataset(slug="polyps", name="Polyps", records=records)
     with pytest.raises(ImportRefused, match="already: choose another name"):
-        import_folder(slug=slug, name=name, records=records)
+        import_dataset(slug=slug, name=name, records=records)
     assert Image.objects.count() == 3
 
 
 def test_a_short_name_must_fit_into_an_address(records):
     with pytest.raises(ImportRefused, match="use small letters"):
-        import_folder(slug="My polyps", name="Polyps", records=records)
+        import_dataset(slug="My polyps", name="Polyps", records=records)
 
 
-def test_a_file_that_vanishes_midway_leaves_nothing_behind(records):
-    records[2].path.unlink()
+def test_a_file_that_vanishes_midway_leaves_nothing_behind(records, tmp_path):
+    (tmp_path / records[2].name).unlink()
     with pytest.raises(FileNotFoundError):
-        import_folder(slug="polyps", name="Polyps", records=records)
+        import_dataset(slug="polyps", name="Polyps", records=records)
     assert nothing_is_there()
     assert stored_files() == []
 
 
-def test_a_file_that_changes_after_the_check_leaves_nothing_behind(records):
-    records[2].path.write_bytes(png(77))
+def test_a_file_that_changes_after_the_check_leaves_nothing_behind(records, tmp_path):
+    (tmp_path / records[2].name).write_bytes(png(77))
     with pytest.raises(ImportRefused, match=r"c\.png has changed"):
-        import_folder(slug="polyps", name="Polyps", records=records)
+        import_dataset(slug="polyps", name="Polyps", records=records)
     assert nothing_is_there()
     assert stored_files() == []
 
 
 def test_rows_that_the_database_refuses_take_only_their_own_files_with_them(records):
-    kept = import_folder(slug="kept", name="Kept", records=records[:1])
+    kept = import_dataset(slug="kept", name="Kept", records=records[:1])
     records[1].split = "no such split, and far too long for the column"
     records[1].name = records[2].name
     with pytest.raises(DatabaseError):
-        import_folder(slug="polyps", name="Polyps", records=records)
+        import_dataset(slug="polyps", name="Polyps", records=records)
     assert list(Dataset.objects.all()) == [kept]
     assert Prompt.objects.exclude(dataset=kept).count() == 0
     [file] = stored_files()
@@ -130,8 +130,8 @@ def test_the_example_speaks_the_words_of_medvqa_gi_and_finds_real_references(sha
 
 def test_real_images_come_in_whole(shared_data):
     folder = shared_data / "polyps-kvasir-seg"
-    records = read_folder(folder / "images", folder / "captions.csv")
-    dataset = import_folder(slug="kvasir", name="Kvasir-SEG", records=records)
+    records = read_dataset("folder", folder)
+    dataset = import_dataset(slug="kvasir", name="Kvasir-SEG", records=records)
     assert sum(dataset.splits().values()) == 700
     assert len(stored_files()) == 700
 

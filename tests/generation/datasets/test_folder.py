@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from generation.datasets import DatasetError
-from generation.datasets.folder import MAX_CAPTION, read_folder
-from generation.datasets.prompts import PromptRow, read_prompts
+from generation.datasets.layouts import read_dataset
+from generation.datasets.records import MAX_CAPTION
 from tests.builders import png
 
 HEADER = ["image", "split", "caption"]
@@ -34,14 +34,18 @@ def write(images, rows=GOOD, *, header=HEADER, encoding="utf-8", name="captions.
     return file
 
 
+def read(images, captions, **options):
+    return read_dataset("folder", images=images, captions=captions, **options)
+
+
 def problems(images, file):
     with pytest.raises(DatasetError) as caught:
-        read_folder(images, file)
+        read(images, file)
     return str(caught.value)
 
 
 def test_captions_are_gathered_by_image_and_the_rest_of_the_folder_is_left_alone(images):
-    first, second = read_folder(images, write(images))
+    first, second = read(images, write(images))
     assert (first.name, first.split, first.captions) == (
         "a.png",
         "train",
@@ -52,13 +56,13 @@ def test_captions_are_gathered_by_image_and_the_rest_of_the_folder_is_left_alone
 
 def test_progress_counts_images(images):
     steps = []
-    read_folder(images, write(images), progress=lambda done, total: steps.append((done, total)))
+    read(images, write(images), progress=lambda done, total: steps.append((done, total)))
     assert steps == [(1, 2), (2, 2)]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_umlauts_are_read_with_and_without_a_byte_order_mark(images, encoding):
-    [record] = read_folder(images, write(images, [["a.png", "test", "Gefäß"]], encoding=encoding))
+    [record] = read(images, write(images, [["a.png", "test", "Gefäß"]], encoding=encoding))
     assert record.captions == ["Gefäß"]
 
 
@@ -84,7 +88,7 @@ def test_a_bad_row_is_named_by_its_line(images, row, complaint):
 
 def test_an_image_that_is_there_twice_is_named_with_its_twin(images):
     (images / "copy.png").write_bytes((images / "a.png").read_bytes())
-    file = write(images, [*GOOD, ["copy.png", "test", "x"]])
+    file = write(images, [*GOOD, ["copy.png", "train", "x"]])
     assert "copy.png and a.png are the same image: keep one" in problems(images, file)
 
 
@@ -129,9 +133,7 @@ def test_missing_columns_are_named_with_those_found(images):
 
 def test_other_column_names_can_be_given(images):
     file = write(images, header=["file", "part", "text"])
-    records = read_folder(
-        images, file, image_column="file", caption_column="text", split_column="part"
-    )
+    records = read(images, file, image_column="file", caption_column="text", split_column="part")
     assert len(records) == 2
 
 
@@ -146,50 +148,12 @@ def test_all_problems_come_at_once_and_the_message_shows_twenty(images):
     (images / "text.png").write_text("no image")
     rows.append(["text.png", "test", "x"])
     with pytest.raises(DatasetError) as caught:
-        read_folder(images, write(images, rows))
+        read(images, write(images, rows))
     assert len(caught.value.problems) == 26
     assert str(caught.value).splitlines()[-1] == "… and 6 more"
 
 
 def test_greyscale_and_jpeg_images_are_read(images):
     Image.new("L", (20, 10), 90).save(images / "grey.jpg")
-    [record] = read_folder(images, write(images, [["grey.jpg", "test", "x"]]))
+    [record] = read(images, write(images, [["grey.jpg", "test", "x"]]))
     assert (record.width, record.height) == (20, 10)
-
-
-# Prompts
-
-
-def test_prompts_come_with_rephrasings_and_reference_captions(images):
-    file = write(
-        images,
-        [["one polyp", "a polyp", ""], ["two polyps", "", "several polyps"]],
-        header=["prompt", "rephrasing", "reference_caption"],
-    )
-    assert read_prompts(file) == [
-        PromptRow("one polyp", "a polyp"),
-        PromptRow("two polyps", "", "several polyps"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("rows", "complaint"),
-    [
-        ([["", "x"]], "line 2: the prompt is empty"),
-        ([["one", "x"], ["one", "y"]], "line 3: “one” stands in line 2 already"),
-        ([["one", "one"]], "line 2: “one” stands in line 2 already"),
-        ([["one", "two"], ["two", ""]], "line 3: “two” stands in line 2 already"),
-        ([["x" * (MAX_CAPTION + 1), ""]], f"{MAX_CAPTION} are the most"),
-        ([], "has no prompts"),
-    ],
-)
-def test_bad_prompts_are_named_by_their_line(images, rows, complaint):
-    file = write(images, rows, header=["prompt", "rephrasing"])
-    with pytest.raises(DatasetError, match=complaint):
-        read_prompts(file)
-
-
-def test_the_prompts_of_medvqa_gi_can_be_read(shared_data):
-    rows = read_prompts(shared_data / "prompts-medvqa-gi-2024" / "prompts.csv")
-    assert len(rows) == 483
-    assert len({row.prompt for row in rows}) == 483
