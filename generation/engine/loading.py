@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from generation.engine.spec import Card
 
 CARD_NAME = "blindread.json"
+INDEX_NAME = "model_index.json"
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
-HUB_PATTERNS = ["*.safetensors", "*.json", "*.txt", "*.model"]
+HUB_SUFFIXES = ("safetensors", "json", "txt", "model")
 
 
 class CheckpointError(Exception):
@@ -22,32 +24,69 @@ def checkpoint_directory(source: str | Path, revision: str | None = None) -> Pat
     """The local directory of ``source``, a directory or a hub repository ("owner/name").
 
     Hub repositories are downloaded (safetensors and configuration only) and cached. Raises
-    CheckpointError when there is no such directory, the hub cannot provide it, or it holds
-    pickled weights, which can run code when they are loaded.
+    CheckpointError when there is no such directory, the hub cannot provide it, or some of its
+    weights are there as pickles only, which can run code when they are loaded.
     """
     directory = Path(source)
     if not directory.is_dir():
         directory = _download(str(source), revision)
-    pickles = [path for path in _files(directory) if path.suffix.lower() in PICKLES]
-    if pickles:
-        raise CheckpointError(
-            f"{pickles[0].relative_to(directory)} in {directory} may be a pickle, which can run "
-            "code when it is loaded. Convert the weights to safetensors and remove the file."
-        )
+    for path in sorted(directory.rglob("*")):
+        pickled = path.suffix.lower() in PICKLES and not _hidden(path, directory)
+        if pickled and not any(path.parent.glob("*.safetensors")):
+            raise CheckpointError(
+                f"{path.relative_to(directory)} in {directory} may be a pickle, which can run "
+                "code when it is loaded. Convert the weights to safetensors and remove the file."
+            )
     return directory
 
 
+def part_directory(directory: Path, card: Card, part: str) -> Path:
+    """Where the pipeline of ``part`` lies: the card's base, a folder of its own, or the whole.
+
+    Raises CheckpointError when it cannot be had, or is not the base that the card names.
+    """
+    if part not in card.base:
+        own = directory / part
+        return own if (own / INDEX_NAME).is_file() else directory
+    base = card.base[part]
+    try:
+        found = checkpoint_directory(base.source, base.revision or None)
+    except CheckpointError as error:
+        raise CheckpointError(f"The base of {directory.name} ({part}): {error}") from error
+    if base.digest and (digest := checkpoint_digest(found)) != base.digest:
+        raise CheckpointError(
+            f"{directory.name} was trained on another base: {base.source} has the digest "
+            f"{digest[:12]}…, its card names {base.digest[:12]}…. Provide the base that it was "
+            "trained on, or train again on this one."
+        )
+    return found
+
+
 def _download(repository: str, revision: str | None) -> Path:
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import hf_hub_download, snapshot_download
+    from huggingface_hub.errors import EntryNotFoundError
 
     if repository.count("/") != 1 or repository.startswith((".", "/", "~")):
         raise CheckpointError(
             f"There is no directory {repository}, and it is no hub repository (owner/name) either."
         )
+    at = f" at revision {revision}" if revision else ""
     try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=HUB_PATTERNS))
+        try:
+            hf_hub_download(repository, INDEX_NAME, revision=revision)
+            # A pipeline's weights lie in folders; copies of them in one file beside.
+            patterns = [INDEX_NAME, CARD_NAME, *(f"*/*.{suffix}" for suffix in HUB_SUFFIXES)]
+        except EntryNotFoundError:
+            patterns = [f"*.{suffix}" for suffix in HUB_SUFFIXES]
+        return Path(
+            snapshot_download(
+                repository,
+                revision=revision,
+                allow_patterns=patterns,
+                ignore_patterns=["*.fp16.*", "*.bf16.*", "*.non_ema.*"],
+            )
+        )
     except Exception as error:  # the hub's client lets its transport's own errors through
-        at = f" at revision {revision}" if revision else ""
         raise CheckpointError(
             f"{repository}{at} is no local directory and could not be fetched from the hub "
             f"({type(error).__name__}: {error}). Check the name and the connection, or copy the "
@@ -55,22 +94,37 @@ def _download(repository: str, revision: str | None) -> Path:
         ) from error
 
 
+def _hidden(path: Path, directory: Path) -> bool:
+    """Caches and version control."""
+    return any(part.startswith(".") for part in path.relative_to(directory).parts)
+
+
 def _files(directory: Path) -> Iterator[Path]:
-    """All files in a stable order, save hidden ones (caches, version control)."""
+    """All files that are loaded, in a stable order."""
+    whole = (directory / INDEX_NAME).is_file()
     for path in sorted(directory.rglob("*"), key=lambda path: path.relative_to(directory).parts):
-        parts = path.relative_to(directory).parts
-        if path.is_file() and not any(part.startswith(".") for part in parts):
-            yield path
+        if not path.is_file() or _hidden(path, directory) or path.suffix.lower() in PICKLES:
+            continue
+        if whole and path.parent == directory and path.suffix == ".safetensors":
+            continue  # a pipeline's copy in one file, as FLUX's repository has it
+        yield path
 
 
 def checkpoint_digest(directory: Path) -> str:
-    """SHA-256 (hex) over the names and contents of every file of the checkpoint."""
+    """SHA-256 (hex) over the names and contents of every file that is loaded."""
     digest = hashlib.sha256()
     for path in _files(directory):
         name = path.relative_to(directory).as_posix()
-        with path.open("rb") as file:
-            digest.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        status = path.stat()
+        digest.update(f"{name} {_file_digest(path, status.st_size, status.st_mtime_ns)}\n".encode())
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _file_digest(path: Path, _size: int, _mtime_ns: int) -> str:
+    """Of a large base, minutes of reading: once a process, unless the file changes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_card(directory: Path) -> Card:

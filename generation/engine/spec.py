@@ -14,6 +14,8 @@ SCHEDULERS = {
     "ddim": "DDIMScheduler",
     "ddpm": "DDPMScheduler",
     "dpmsolver++": "DPMSolverMultistepScheduler",
+    "pndm": "PNDMScheduler",
+    "flow_match_euler": "FlowMatchEulerDiscreteScheduler",
 }
 
 
@@ -24,6 +26,9 @@ class Settings:
     ``width`` and ``height`` are pixels (multiples of 8), ``steps`` is the number of denoising
     steps (at least 1), ``guidance_scale`` is diffusers' (1 switches guidance off; a paper's
     ``(w+1)·cond − w·uncond`` is ``w + 1`` here), ``eta`` in [0, 1] is DDIM's step noise.
+    In some families only, None in the others: ``prior_steps`` and ``prior_guidance_scale`` are
+    Kandinsky's prior's; ``true_cfg_scale`` is FLUX's guidance by a second pass without the prompt,
+    as its ``guidance_scale`` is but an input of the model.
     Raises ValueError when a value is out of range.
     """
 
@@ -33,16 +38,21 @@ class Settings:
     guidance_scale: float
     eta: float = 0.0
     scheduler: str = "ddim"
+    prior_steps: int | None = None
+    prior_guidance_scale: float | None = None
+    true_cfg_scale: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("width", "height"):
             size = getattr(self, name)
             if size < 8 or size % 8:
                 raise ValueError(f"{name} is {size}; it must be a positive multiple of 8 pixels.")
-        if self.steps < 1:
-            raise ValueError(f"steps is {self.steps}; at least 1 denoising step is needed.")
-        if self.guidance_scale < 1:
-            raise ValueError(f"guidance_scale is {self.guidance_scale}; 1 (no guidance) or more.")
+        for name in ("steps", "prior_steps"):
+            if (steps := getattr(self, name)) is not None and steps < 1:
+                raise ValueError(f"{name} is {steps}; at least 1 denoising step is needed.")
+        for name in ("guidance_scale", "prior_guidance_scale", "true_cfg_scale"):
+            if (scale := getattr(self, name)) is not None and scale < 1:
+                raise ValueError(f"{name} is {scale}; 1 (no guidance) or more.")
         if not 0 <= self.eta <= 1:
             raise ValueError(f"eta is {self.eta}; it must lie between 0 and 1.")
         if self.scheduler not in SCHEDULERS:
@@ -52,12 +62,27 @@ class Settings:
             raise ValueError(f"eta acts in ddim only; with {self.scheduler} it must be 0.")
 
 
+@dataclass(frozen=True)
+class Base:
+    """A checkpoint that another is sampled on top of: a directory or a hub repository.
+
+    ``digest`` is the SHA-256 over its files; "" where nobody looked yet.
+    """
+
+    source: str
+    revision: str = ""
+    digest: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Card:
     """What a checkpoint says of itself in ``blindread.json``.
 
-    ``parameters`` counts weights by part, ``training`` records the configuration, the data's
-    digest, seed, steps, library versions and losses, ``phantom`` marks a generator of drawings.
+    ``base`` names, by the part they provide, the checkpoints that must be loaded beside this one:
+    none where it is whole. ``lora`` ({"rank", "alpha", "targets": {part: module names}}) describes
+    low-rank weights that are put on top of the base. ``parameters`` counts weights by part,
+    ``training`` records the configuration, the data's digest, seed, steps, library versions and
+    losses, ``phantom`` marks a generator of drawings.
     """
 
     family: str
@@ -66,6 +91,8 @@ class Card:
     parameters: dict[str, int]
     licence: str
     phantom: bool = False
+    base: dict[str, Base] = field(default_factory=dict)
+    lora: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -78,7 +105,9 @@ class Card:
         if unknown := set(data) - known:
             raise ValueError(f"unknown fields: {', '.join(sorted(unknown))}")
         try:
-            return cls(**{**data, "settings": Settings(**data["settings"])})
+            settings = Settings(**data["settings"])
+            base = {part: Base(**values) for part, values in data.get("base", {}).items()}
+            return cls(**{**data, "settings": settings, "base": base})
         except KeyError as error:
             raise ValueError(f"the field {error} is missing") from error
         except TypeError as error:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from diffusers.training_utils import EMAModel
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
+
+
+class SaveFailed(OSError):
+    """A state can't be written (a full disk, no permission); the message says what is left."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,22 @@ class Checkpoints:
         return sorted(self.directory.glob("step-*.safetensors"), reverse=True)
 
     def save(self, state: State, *, step: int, loss: float) -> None:
-        """Write the state after ``step`` steps; ``loss`` is the running mean."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        """Write the state after ``step`` steps; ``loss`` is the running mean.
+
+        Raises SaveFailed, with the earlier states untouched, when it can't be written.
+        """
         path = self.directory / f"step-{step:08}.safetensors"
         partial = path.with_suffix(".partial")
-        save_file(state.tensors(), partial, metadata={"loss": json.dumps(loss)})
-        os.replace(partial, path)
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            save_file(state.tensors(), partial, metadata={"loss": json.dumps(loss)})
+            os.replace(partial, path)
+        except (OSError, SafetensorError) as error:
+            partial.unlink(missing_ok=True)
+            raise SaveFailed(
+                f"The checkpoint of step {step} can't be written to {self.directory}: {error}. "
+                f"That of step {self.latest_step()} is whole; make room there and resume."
+            ) from error
         for old in self._newest_first()[self.limit :]:
             old.unlink()
 
@@ -83,6 +96,3 @@ class Checkpoints:
     def latest_step(self) -> int:
         newest = next(iter(self._newest_first()), None)
         return int(newest.stem.removeprefix("step-")) if newest else 0
-
-    def clear(self) -> None:
-        shutil.rmtree(self.directory, ignore_errors=True)

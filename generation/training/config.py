@@ -1,9 +1,10 @@
-"""How an MSDM is built and trained; named as diffusers names its flags where it has one."""
+"""How a generator is built and trained; named as diffusers names its flags where it has one."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, ClassVar, get_args, get_type_hints
 
 from generation.engine.spec import Settings
 
@@ -12,34 +13,153 @@ class TrainingConfigError(ValueError):
     """A configuration that cannot be trained, or that does not fit the run to be resumed."""
 
 
+CHOICES = {
+    "lr_scheduler": ("constant", "cosine"),
+    "mixed_precision": ("no", "bf16"),
+    "prediction_type": ("epsilon", "v_prediction"),
+    "weights_dtype": ("float32", "float16", "bfloat16"),
+    "report_to": ("none", "tensorboard"),
+    "rephrasing": ("none", "add", "substitute", "replace"),
+}
+AT_LEAST_ONE = (
+    "max_train_steps",
+    "train_batch_size",
+    "gradient_accumulation_steps",
+    "checkpointing_steps",
+    "checkpoints_total_limit",
+    "cache_views",
+    "rank",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """One MSDM. Sizes are pixels, lengths tokens, channels are listed from the finest level on.
+    """What all families share. Sizes are pixels, lengths tokens, steps optimizer steps.
 
-    ``unet_cross_attention`` says at which levels the U-Net attends to the prompt, with
-    ``attention_heads`` heads. ``text_encoder`` names a CLIP text model (directory or hub
-    repository) that stays frozen; without one a small text model of ``text_width`` and
-    ``text_layers`` is trained jointly, with a vocabulary made from the captions.
-    ``cache_views`` n > 0 encodes n augmented views of each image once and trains on those;
-    0 augments and encodes anew at every step. ``random_flip`` mirrors images whose prompt was
-    dropped, so that left and right in prompts stay true. ``prediction_type`` is epsilon as
-    published; v_prediction gives an image's layout, and with it the prompt, more weight and so
-    learns them sooner. ``vae`` is the directory of a trained autoencoder to use instead of
-    training one; ``mse_weight`` (1 as published) weighs the squared error against SSIM, which
-    hardly sees hue; ``lpips_weights`` is a safetensors file for the perceptual part of the
-    autoencoder's loss (see ``vae.py``), which is left out when absent.
+    A step takes ``train_batch_size`` samples on each process, ``gradient_accumulation_steps``
+    times. ``num_train_epochs``, where given, replaces ``max_train_steps``.
+    ``cache_latents`` encodes ``cache_views`` augmented views of each image once and trains on
+    those; otherwise images are augmented and encoded anew at every step. ``random_flip`` mirrors
+    images whose prompt was dropped, so that left and right in prompts stay true. ``snr_gamma``
+    weighs timesteps by min-SNR (Hang et al. 2023, doi 10.1109/ICCV51070.2023.00684).
+    ``rephrasing`` is the paper's strategy (4.3): rephrasings beside their captions ("add"), in
+    place of a caption half of the times that it is drawn ("substitute"), or alone ("replace").
+    ``validation_prompts`` are sampled every ``validation_steps`` steps into a grid.
     """
 
     resolution: int
     seed: int = 0
     mixed_precision: str = "no"
     weights_dtype: str = "float32"
+    gradient_accumulation_steps: int = 1
+    gradient_checkpointing: bool = False
     max_grad_norm: float = 1.0
-    checkpointing_steps: int = 1000
+    checkpointing_steps: int = 500
     checkpoints_total_limit: int = 2
     dataloader_num_workers: int = 0
     lr_scheduler: str = "constant"
     lr_warmup_steps: int = 0
+    learning_rate: float = 1e-4
+    adam_weight_decay: float = 0.0
+    train_batch_size: int = 16
+    max_train_steps: int = 1000
+    num_train_epochs: int | None = None
+    use_ema: bool = False
+    snr_gamma: float | None = None
+
+    rephrasing: str = "none"
+    prompt_dropout: float = 0.1
+    color_jitter: float = 0.0
+    random_flip: bool = False
+    cache_latents: bool = False
+    cache_views: int = 1
+
+    validation_prompts: tuple[str, ...] = ()
+    validation_steps: int = 500
+    report_to: str = "tensorboard"
+
+    steps: int = 50
+    guidance_scale: float = 4.0
+    eta: float = 0.0
+    scheduler: str = "ddim"
+
+    # Changing these does not invalidate what a half-finished run has learnt.
+    may_change_on_resume: ClassVar[frozenset[str]] = frozenset(
+        {
+            "learning_rate",
+            "vae_learning_rate",
+            "max_grad_norm",
+            "gradient_checkpointing",
+            "checkpointing_steps",
+            "checkpoints_total_limit",
+            "dataloader_num_workers",
+            "max_train_steps",
+            "num_train_epochs",
+            "weights_dtype",
+            "validation_prompts",
+            "validation_steps",
+            "report_to",
+            "steps",
+            "guidance_scale",
+            "eta",
+            "scheduler",
+            "prior_steps",
+            "prior_guidance_scale",
+            "true_cfg_scale",
+        }
+    )
+    # Directories or hub repositories; a directory is recorded by its digest.
+    sources: ClassVar[tuple[str, ...]] = ()
+    factor: ClassVar[int] = 8
+
+    def __post_init__(self) -> None:
+        if self.resolution < self.factor or self.resolution % self.factor:
+            raise TrainingConfigError(
+                f"resolution is {self.resolution}; it must be a multiple of {self.factor}."
+            )
+        for name, allowed in CHOICES.items():
+            if getattr(self, name, allowed[0]) not in allowed:
+                raise TrainingConfigError(
+                    f"{name} is {getattr(self, name)!r}; choose one of: {', '.join(allowed)}."
+                )
+        for name in AT_LEAST_ONE:
+            value = getattr(self, name, None)
+            if value is not None and value < 1:
+                raise TrainingConfigError(f"{name} is {value}; at least 1 is needed.")
+        try:
+            self.settings  # noqa: B018 - refuses what cannot be sampled
+        except ValueError as error:
+            raise TrainingConfigError(str(error)) from error
+
+    @property
+    def settings(self) -> Settings:
+        """How images are sampled from the trained checkpoint unless somebody asks otherwise."""
+        names = {field.name for field in fields(Settings)} & {field.name for field in fields(self)}
+        chosen = {name: getattr(self, name) for name in names}
+        return Settings(width=self.resolution, height=self.resolution, **chosen)
+
+    def stages(self) -> dict[str, int]:
+        """The steps of each stage, in the order in which they are trained."""
+        raise NotImplementedError
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MSDMConfig(TrainingConfig):
+    """MSDM, from scratch. Channels are listed from the finest level on.
+
+    ``unet_cross_attention`` says at which levels the U-Net attends to the prompt, with
+    ``attention_heads`` heads. ``text_encoder`` names a CLIP text model (directory or hub
+    repository) that stays frozen; without one a small text model of ``text_width`` and
+    ``text_layers`` is trained jointly, with a vocabulary made from the captions.
+    ``prediction_type`` is epsilon as published; v_prediction gives an image's layout, and with it
+    the prompt, more weight and so learns them sooner. ``vae`` is the directory of a trained
+    autoencoder to use instead of training one; ``mse_weight`` (1 as published) weighs the squared
+    error against SSIM, which hardly sees hue; ``lpips_weights`` is a safetensors file for the
+    perceptual part of the autoencoder's loss (see ``vae.py``), which is left out when absent.
+    """
 
     vae: str | None = None
     vae_block_out_channels: tuple[int, ...] = (64, 128, 256, 512)
@@ -63,123 +183,254 @@ class TrainingConfig:
     attention_heads: int = 8
     dropout: float = 0.1
     prediction_type: str = "epsilon"
-    train_batch_size: int = 32
-    learning_rate: float = 1e-4
-    max_train_steps: int = 200_000
+
     prompt_dropout: float = 0.2
     color_jitter: float = 0.4
     random_flip: bool = True
-    cache_views: int = 0
     use_ema: bool = True
-
     steps: int = 150
     guidance_scale: float = 4.5
     eta: float = 1.0
-    scheduler: str = "ddim"
 
-    def __post_init__(self) -> None:
-        factor = 2 ** (len(self.vae_block_out_channels) - 1)
-        if self.resolution % factor:
-            raise TrainingConfigError(
-                f"resolution is {self.resolution}; this autoencoder needs a multiple of {factor}."
-            )
-        for name, allowed in {
-            "lr_scheduler": ("constant", "cosine"),
-            "mixed_precision": ("no", "bf16"),
-            "prediction_type": ("epsilon", "v_prediction"),
-            "weights_dtype": ("float32", "float16"),
-        }.items():
-            if getattr(self, name) not in allowed:
-                raise TrainingConfigError(
-                    f"{name} is {getattr(self, name)!r}; choose one of: {', '.join(allowed)}."
-                )
-        for name in ("max_train_steps", "train_batch_size", "checkpointing_steps"):
-            if getattr(self, name) < 1:
-                raise TrainingConfigError(f"{name} is {getattr(self, name)}; at least 1 is needed.")
-        self.settings  # noqa: B018 - raises ValueError for settings that cannot be sampled
+    sources: ClassVar[tuple[str, ...]] = ("vae", "text_encoder")
 
     @property
-    def settings(self) -> Settings:
-        """How images are sampled from the trained checkpoint unless somebody asks otherwise."""
-        return Settings(
-            width=self.resolution,
-            height=self.resolution,
-            steps=self.steps,
-            guidance_scale=self.guidance_scale,
-            eta=self.eta,
-            scheduler=self.scheduler,
-        )
+    def factor(self) -> int:  # type: ignore[override]
+        """Pixels a side that one latent stands for."""
+        return 2 ** (len(self.vae_block_out_channels) - 1)
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    def stages(self) -> dict[str, int]:
+        return {"vae": 0 if self.vae else self.vae_max_train_steps, "unet": self.max_train_steps}
 
 
-# Changing these does not invalidate what a half-finished run has learnt.
-MAY_CHANGE_ON_RESUME = {
-    "learning_rate",
-    "vae_learning_rate",
-    "max_grad_norm",
-    "checkpointing_steps",
-    "checkpoints_total_limit",
-    "dataloader_num_workers",
-    "max_train_steps",
-    "weights_dtype",
-    "steps",
-    "guidance_scale",
-    "eta",
-    "scheduler",
+@dataclass(frozen=True, kw_only=True)
+class LoraConfig(TrainingConfig):
+    """What starts from a published model. ``rank`` None trains all weights instead of a LoRA.
+
+    ``lora_alpha`` is the rank where not given, as in the paper.
+    """
+
+    pretrained_model_name_or_path: str = ""
+    revision: str = ""
+    rank: int | None = 64
+    lora_alpha: float | None = None
+
+    sources: ClassVar[tuple[str, ...]] = ("pretrained_model_name_or_path",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KandinskyConfig(LoraConfig):
+    """Kandinsky 2.2: the prior, then the decoder, each for its own number of steps (0: not)."""
+
+    pretrained_model_name_or_path: str = "kandinsky-community/kandinsky-2-2-decoder"
+    pretrained_prior_model_name_or_path: str = "kandinsky-community/kandinsky-2-2-prior"
+    prior_revision: str = ""
+    prior_max_train_steps: int = 1000
+    snr_gamma: float | None = 5.0
+    guidance_scale: float = 4.0
+    scheduler: str = "ddpm"
+    prior_steps: int = 25
+    prior_guidance_scale: float = 4.0
+
+    sources: ClassVar[tuple[str, ...]] = (
+        "pretrained_model_name_or_path",
+        "pretrained_prior_model_name_or_path",
+    )
+
+    def stages(self) -> dict[str, int]:
+        return {"prior": self.prior_max_train_steps, "decoder": self.max_train_steps}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FluxConfig(LoraConfig):
+    """FLUX.1: its transformer. ``token_length`` is T5's ``max_sequence_length``, the same in
+    training and sampling; 512 costs 2.5 times the computation of 64 at 256×256."""
+
+    pretrained_model_name_or_path: str = "black-forest-labs/FLUX.1-dev"
+    token_length: int = 128
+    steps: int = 28
+    guidance_scale: float = 3.5
+    true_cfg_scale: float = 1.0
+    scheduler: str = "flow_match_euler"
+
+    def stages(self) -> dict[str, int]:
+        return {"transformer": self.max_train_steps}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StableDiffusionConfig(TrainingConfig):
+    """MediSyn: U-Net and text encoder of Stable Diffusion, all their weights."""
+
+    pretrained_model_name_or_path: str = "CompVis/stable-diffusion-v1-4"
+    revision: str = ""
+    guidance_scale: float = 7.5
+    scheduler: str = "pndm"
+
+    sources: ClassVar[tuple[str, ...]] = ("pretrained_model_name_or_path",)
+
+    def stages(self) -> dict[str, int]:
+        return {"unet": self.max_train_steps}
+
+
+CONFIGS: dict[str, type[TrainingConfig]] = {
+    "msdm": MSDMConfig,
+    "kandinsky": KandinskyConfig,
+    "flux": FluxConfig,
+    "stable_diffusion": StableDiffusionConfig,
 }
 
-# MSDM as published; 494.2 M parameters with its text encoder.
-PAPER = TrainingConfig(
-    resolution=256,
-    text_encoder="openai/clip-vit-large-patch14",
-    mixed_precision="bf16",
-    dataloader_num_workers=8,
-)
-
 # A few hundred real images on two cores in about a quarter of an hour.
-SMALL = TrainingConfig(
+_SHORT = {
+    "lr_scheduler": "cosine",
+    "lr_warmup_steps": 50,
+    "checkpointing_steps": 200,
+    "cache_latents": True,
+    "cache_views": 2,
+}
+_SMALL_MSDM = MSDMConfig(
     resolution=128,
-    lr_scheduler="cosine",
-    lr_warmup_steps=50,
-    checkpointing_steps=200,
-    vae_block_out_channels=(24, 48, 96, 128),
+    **_SHORT,
+    vae_block_out_channels=(24, 48, 96),
+    vae_latent_channels=4,
     vae_train_batch_size=8,
     vae_learning_rate=1.5e-3,
     vae_max_train_steps=700,
-    unet_block_out_channels=(96, 160, 224),
+    mse_weight=40.0,
+    unet_block_out_channels=(64, 128, 192),
+    unet_cross_attention=(False, True, True),
     unet_layers_per_block=1,
     attention_heads=4,
     dropout=0.0,
-    train_batch_size=32,
+    prediction_type="v_prediction",
+    train_batch_size=16,
     learning_rate=8e-4,
     max_train_steps=1200,
     color_jitter=0.1,
-    cache_views=2,
     steps=40,
     guidance_scale=3.0,
 )
 
-# Drawings of 64×64 pixels; what ``demo.py`` starts from.
-DEMO = replace(
-    SMALL,
-    resolution=64,
-    weights_dtype="float16",
-    vae_block_out_channels=(16, 32, 32, 64),
-    vae_norm_num_groups=2,
-    vae_learning_rate=4e-3,
-    mse_weight=40.0,
-    token_length=32,
-    unet_block_out_channels=(64, 128),
-    unet_cross_attention=(False, True),
-    train_batch_size=16,
-    learning_rate=2e-3,
-    prediction_type="v_prediction",
-    color_jitter=0.0,
-    random_flip=False,
-    cache_views=1,
-    steps=25,
-)
+PRESETS: dict[str, dict[str, TrainingConfig]] = {
+    "msdm": {
+        # As published; 496.8 M parameters with its text encoder.
+        "paper": MSDMConfig(
+            resolution=256,
+            text_encoder="openai/clip-vit-large-patch14",
+            mixed_precision="bf16",
+            dataloader_num_workers=8,
+            train_batch_size=32,
+            max_train_steps=200_000,
+            checkpointing_steps=1000,
+        ),
+        "small": _SMALL_MSDM,
+        # Drawings of 64×64 pixels.
+        "demo": replace(
+            _SMALL_MSDM,
+            resolution=64,
+            cache_views=1,
+            color_jitter=0.0,
+            random_flip=False,
+            weights_dtype="float16",
+            vae_block_out_channels=(16, 32, 48),
+            vae_learning_rate=4e-3,
+            vae_max_train_steps=1500,
+            token_length=32,
+            unet_block_out_channels=(32, 64, 96),
+            learning_rate=2e-3,
+            max_train_steps=3000,
+            steps=25,
+        ),
+    },
+    "kandinsky": {
+        "paper": KandinskyConfig(
+            resolution=256,
+            mixed_precision="bf16",
+            dataloader_num_workers=8,
+            max_train_steps=10_000,
+            prior_max_train_steps=10_000,
+        ),
+        "small": KandinskyConfig(resolution=64, **_SHORT, rank=16, learning_rate=1e-3, steps=25),
+    },
+    "flux": {
+        "paper": FluxConfig(
+            resolution=256,
+            mixed_precision="bf16",
+            gradient_checkpointing=True,
+            dataloader_num_workers=8,
+            train_batch_size=8,
+            max_train_steps=10_000,
+        ),
+        "small": FluxConfig(
+            resolution=64, **_SHORT, rank=16, learning_rate=1e-3, token_length=32, steps=12
+        ),
+    },
+    "stable_diffusion": {
+        # MediSyn, as published.
+        "paper": StableDiffusionConfig(
+            resolution=512,
+            mixed_precision="bf16",
+            dataloader_num_workers=8,
+            train_batch_size=128,
+            num_train_epochs=15,
+            learning_rate=5e-5,
+            checkpointing_steps=1000,
+        ),
+        "small": StableDiffusionConfig(
+            resolution=64, **_SHORT, learning_rate=5e-4, steps=25, guidance_scale=3.0
+        ),
+    },
+}
 
-PRESETS = {"paper": PAPER, "small": SMALL, "demo": DEMO}
+
+def make_config(
+    family: str, preset: str = "paper", overrides: Mapping[str, Any] | None = None
+) -> TrainingConfig:
+    """A family's preset with some settings changed; strings are read as the setting's kind.
+
+    Raises TrainingConfigError for an unknown family, preset or setting (naming those that there
+    are) and for a value of the wrong kind or out of range.
+    """
+    if family not in PRESETS:
+        raise TrainingConfigError(
+            f"There is no training for the family {family!r}; there are: {', '.join(PRESETS)}."
+        )
+    if preset not in PRESETS[family]:
+        raise TrainingConfigError(
+            f"{family} has no preset {preset!r}; it has: {', '.join(PRESETS[family])}."
+        )
+    config = PRESETS[family][preset]
+    kinds = get_type_hints(type(config))
+    known = [field.name for field in fields(config)]
+    changes = {}
+    for name, value in (overrides or {}).items():
+        if name not in known:
+            raise TrainingConfigError(
+                f"{family} has no setting {name!r}; its settings are: {', '.join(known)}."
+            )
+        changes[name] = _read(name, value, kinds[name])
+    return replace(config, **changes)
+
+
+def _read(name: str, value: Any, kind: Any) -> Any:
+    """``value`` as ``kind``: numbers, words, True/False, lists with commas, "none"."""
+    inner = [k for k in get_args(kind) if k not in (type(None), ...)]
+    if type(None) in get_args(kind):
+        if value is None or str(value).lower() in ("none", ""):
+            return None
+        kind = inner[0]
+    try:
+        if str(kind).startswith("tuple"):
+            parts = value.split(",") if isinstance(value, str) else value
+            if inner == [str] and isinstance(value, str):
+                parts = value.split("|")  # prompts have commas of their own
+            return tuple(_read(name, part, inner[0]) for part in parts)
+        if kind is bool:
+            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[
+                str(value).lower()
+            ]
+        if isinstance(value, bool) or (kind is int and float(value) != int(float(value))):
+            raise ValueError
+        return kind(float(value)) if kind is int else kind(value)
+    except (ValueError, KeyError, TypeError) as error:
+        wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, kind)
+        raise TrainingConfigError(f"{name} is {value!r}; {wanted} is needed.") from error

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from torch.utils.data import Dataset
 from torchvision.transforms import functional as transforms
 
+from generation.training.cache import TensorCache
 from generation.training.config import TrainingConfig
 
 
@@ -23,26 +24,44 @@ class TrainingDataError(ValueError):
 
 @dataclass(frozen=True)
 class TrainingImage:
-    """An image file and what can truly be said of it. ``id`` is unique within the data."""
+    """An image file and what can truly be said of it. ``id`` is unique within the data.
+
+    ``rephrasings`` gives, by caption, other words for it.
+    """
 
     id: str
     path: Path
     captions: tuple[str, ...]
+    rephrasings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+MODES = ("RGB", "L", "P", "1")  # and with an alpha channel that hides nothing
 
 
 def read_image(path: Path) -> Image.Image:
-    """The upright RGB image. Raises TrainingDataError when it cannot be decoded."""
+    """The upright RGB image. Raises TrainingDataError when it cannot be decoded faithfully."""
     try:
         with Image.open(path) as image:
+            image.load()
+            hides = image.mode in ("RGBA", "LA") and image.getchannel("A").getextrema()[0] < 255
+            if image.mode not in (*MODES, "RGBA", "LA") or hides:
+                kind = "a transparent image" if hides else f"an image of the mode {image.mode}"
+                raise TrainingDataError(
+                    f"{path} is {kind}; 8-bit grey or RGB is needed. Convert it, for instance with "
+                    "ImageMagick: convert IN -background black -flatten -depth 8 OUT.png"
+                )
             return ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, TrainingDataError):
+            raise
         raise TrainingDataError(f"The image {path} cannot be read: {error}") from error
 
 
-def check_images(images: Sequence[TrainingImage]) -> str:
-    """Decode every image once; SHA-256 (hex) of ids, captions and file contents.
+def check_images(images: Sequence[TrainingImage], rephrasing: str = "none") -> str:
+    """Decode every image once; SHA-256 (hex) of ids, texts and file contents.
 
-    Raises TrainingDataError for no images, a repeated id, a missing caption or an unreadable file.
+    Raises TrainingDataError for no images, a repeated id, a missing caption (or, where
+    ``rephrasing`` is "replace", a missing rephrasing) or an unreadable file.
     """
     if not images:
         raise TrainingDataError("There are no training images.")
@@ -52,11 +71,25 @@ def check_images(images: Sequence[TrainingImage]) -> str:
             raise TrainingDataError(f"Two training images have the id {image.id!r} ({image.path}).")
         if not any(caption.strip() for caption in image.captions):
             raise TrainingDataError(f"The image {image.path} has no caption; each needs one.")
+        texts = texts_of(image, rephrasing)
+        if not texts:
+            raise TrainingDataError(
+                f"No caption of {image.path} has a rephrasing, and the strategy is to replace them."
+                " Make rephrasings first (manage.py rephrase), or choose another strategy."
+            )
         seen.add(image.id)
         read_image(image.path)
         content = hashlib.sha256(image.path.read_bytes()).hexdigest()
-        digest.update("\n".join([image.id, content, *image.captions, ""]).encode())
+        digest.update("\n".join([image.id, content, *texts, ""]).encode())
     return digest.hexdigest()
+
+
+def texts_of(image: TrainingImage, rephrasing: str = "none") -> tuple[str, ...]:
+    """All prompts that this image can be trained with under a strategy (paper, section 4.3)."""
+    others = tuple(text for c in image.captions for text in image.rephrasings.get(c, ()))
+    if rephrasing == "none":
+        return image.captions
+    return others if rephrasing == "replace" else (*image.captions, *others)
 
 
 @dataclass(frozen=True)
@@ -78,15 +111,31 @@ class Plan:
             lambda epoch: np.random.default_rng([config.seed, epoch]).permutation(len(images))
         )
 
+    def __len__(self) -> int:
+        return len(self.images)
+
     def draw(self, n: int) -> Draw:
         epoch, position = divmod(n, len(self.images))
         index = int(self._order(epoch)[position])
         rng = np.random.default_rng([self.config.seed, 1, n])
-        prompt = str(rng.choice(self.images[index].captions))
+        prompt = self._prompt(self.images[index], rng)
         dropped = rng.random() < self.config.prompt_dropout
         flip = bool(rng.random() < 0.5) and dropped and self.config.random_flip
-        view = int(rng.integers(self.config.cache_views or 2**31))
-        return Draw(index, view, flip, "" if dropped else prompt)
+        views = self.config.cache_views if self.config.cache_latents else 2**31
+        return Draw(index, int(rng.integers(views)), flip, "" if dropped else prompt)
+
+    def _prompt(self, image: TrainingImage, rng: np.random.Generator) -> str:
+        if self.config.rephrasing != "substitute":
+            return str(rng.choice(texts_of(image, self.config.rephrasing)))
+        caption = str(rng.choice(image.captions))
+        others = image.rephrasings.get(caption, ())
+        return str(rng.choice(others)) if others and rng.random() < 0.5 else caption
+
+    def prompts(self) -> list[str]:
+        """Every prompt that can be drawn, the dropped one ("") first."""
+        strategy = self.config.rephrasing
+        texts = (text for image in self.images for text in texts_of(image, strategy))
+        return list(dict.fromkeys(["", *texts]))
 
 
 def centre_view(image: TrainingImage, config: TrainingConfig) -> torch.Tensor:
@@ -130,39 +179,48 @@ def _tensor(picture: Image.Image) -> torch.Tensor:
     return transforms.to_tensor(picture) * 2 - 1
 
 
+Sample = tuple[int, str, dict[str, torch.Tensor]]
+
+
 class CentreViews(Dataset):
-    """Sample n for the autoencoder: a tensor (3, size, size)."""
+    """Sample n for an autoencoder: n, no prompt, {"pixels": (3, size, size)}."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
-    def __getitem__(self, n: int) -> torch.Tensor:
-        return centre_view(self.plan.images[self.plan.draw(n).index], self.plan.config)
+    def __getitem__(self, n: int) -> Sample:
+        image = self.plan.images[self.plan.draw(n).index]
+        return n, "", {"pixels": centre_view(image, self.plan.config)}
 
 
 class AugmentedViews(Dataset):
-    """Sample n for the U-Net: (an image tensor (3, size, size), its prompt)."""
+    """Sample n: n, its prompt, {"pixels": (3, size, size)}."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
-    def __getitem__(self, n: int) -> tuple[torch.Tensor, str]:
+    def __getitem__(self, n: int) -> Sample:
         draw = self.plan.draw(n)
         image = self.plan.images[draw.index]
         view = augmented_view(image, self.plan.config, view=draw.view, flip=draw.flip)
-        return view, draw.prompt
+        return n, draw.prompt, {"pixels": view}
 
 
-class CachedLatents(Dataset):
-    """Sample n for the U-Net: (a latent of the view that AugmentedViews would show, its prompt).
+class CachedViews(Dataset):
+    """Sample n: n, its prompt, what was encoded of the view that AugmentedViews would show.
 
-    ``latents[id]`` has shape (views, orientations, channels, height, width); keyed by sample id,
-    so that no order of images can pair a latent with another image's prompt.
+    The cache is keyed by sample id, so that no order of images can pair an encoding with another
+    image's prompt.
     """
 
-    def __init__(self, plan: Plan, latents: dict[str, torch.Tensor]) -> None:
-        self.plan, self.latents = plan, latents
+    def __init__(self, plan: Plan, cache: TensorCache) -> None:
+        self.plan, self.cache = plan, cache
 
-    def __getitem__(self, n: int) -> tuple[torch.Tensor, str]:
+    def __getitem__(self, n: int) -> Sample:
         draw = self.plan.draw(n)
-        return self.latents[self.plan.images[draw.index].id][draw.view, int(draw.flip)], draw.prompt
+        key = view_key(self.plan.images[draw.index], view=draw.view, flip=draw.flip)
+        return n, draw.prompt, self.cache[key]
+
+
+def view_key(image: TrainingImage, *, view: int, flip: bool) -> str:
+    return f"{image.id} view {view}{' mirrored' if flip else ''}"

@@ -10,14 +10,12 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from generation.engine.loading import checkpoint_directory
-from generation.training.config import TrainingConfig
+from generation.training.config import MSDMConfig
 
 MERGES = 1024
 
 
-def build_text(
-    config: TrainingConfig, captions: Iterable[str]
-) -> tuple[CLIPTokenizer, CLIPTextModel]:
+def build_text(config: MSDMConfig, captions: Iterable[str]) -> tuple[CLIPTokenizer, CLIPTextModel]:
     """Tokenizer and text encoder; the encoder is frozen (requires no gradient) if it was given.
 
     Raises CheckpointError when ``config.text_encoder`` cannot be found or fetched.
@@ -70,7 +68,7 @@ def _merges(words: Counter[str]) -> list[tuple[str, str]]:
     return merges
 
 
-def text_config(config: TrainingConfig, tokenizer: CLIPTokenizer) -> CLIPTextConfig:
+def text_config(config: MSDMConfig, tokenizer: CLIPTokenizer) -> CLIPTextConfig:
     return CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=config.text_width,

@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from diffusers import DDIMScheduler, UNet2DConditionModel
-from torch.nn import functional
+from diffusers import DDIMScheduler, SchedulerMixin, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from generation.engine.msdm import prompt_ids
-from generation.training.config import TrainingConfig
+from generation.engine.pipeline import token_ids
+from generation.training.cache import Tensors
+from generation.training.config import MSDMConfig
+from generation.training.diffusion import noised
+from generation.training.draws import Draws
+from generation.training.loop import Batch
 
 
-def build_scheduler(config: TrainingConfig) -> DDIMScheduler:
+def build_scheduler(config: MSDMConfig) -> DDIMScheduler:
     return DDIMScheduler(
         prediction_type=config.prediction_type,
         beta_start=0.002,
@@ -31,9 +34,7 @@ def build_scheduler(config: TrainingConfig) -> DDIMScheduler:
     )
 
 
-def build_unet(
-    config: TrainingConfig, *, text_width: int, latent_size: int
-) -> UNet2DConditionModel:
+def build_unet(config: MSDMConfig, *, text_width: int, latent_size: int) -> UNet2DConditionModel:
     """A new U-Net with the global generator's random weights."""
     attends = config.unet_cross_attention
     return UNet2DConditionModel(
@@ -66,31 +67,23 @@ class Denoiser(torch.nn.Module):
 
 
 class DenoiserLoss:
-    """``loss(model, (latents or images, prompts))``; images are encoded by ``encode``."""
+    """``loss(model, batch)`` with "latents", or "pixels" that ``encode`` makes latents of."""
 
     def __init__(
         self,
-        scheduler: DDIMScheduler,
+        scheduler: SchedulerMixin,
         tokenizer: CLIPTokenizer,
-        device: torch.device,
-        encode: Callable[[torch.Tensor], torch.Tensor] | None = None,
+        draws: Draws,
+        encode: Callable[[torch.Tensor], Tensors],
+        distance: Callable[..., torch.Tensor],
+        snr_gamma: float | None,
     ) -> None:
-        self.scheduler, self.tokenizer = scheduler, tokenizer
-        self.device, self.encode = device, encode
+        self.scheduler, self.tokenizer, self.draws = scheduler, tokenizer, draws
+        self.encode, self.distance, self.snr_gamma = encode, distance, snr_gamma
 
-    def __call__(
-        self, model: torch.nn.Module, batch: tuple[torch.Tensor, list[str]]
-    ) -> torch.Tensor:
-        values, prompts = batch
-        latents = (self.encode(values) if self.encode else values).to(self.device)
-        ids = torch.cat([prompt_ids(self.tokenizer, prompt) for prompt in prompts])
-        count, total = len(latents), self.scheduler.config.num_train_timesteps
-        # One timestep in each of ``count`` equal parts: uniform, with less spread than chance.
-        timesteps = ((torch.arange(count) + torch.rand(count)) * (total / count)).long()
-        timesteps = timesteps.to(self.device)
-        noise = torch.randn(latents.shape).to(self.device)
-        noisy = self.scheduler.add_noise(latents, noise, timesteps)
-        target = noise
-        if self.scheduler.config.prediction_type == "v_prediction":
-            target = self.scheduler.get_velocity(latents, noise, timesteps)
-        return functional.l1_loss(model(noisy, timesteps, ids.to(self.device)), target)
+    def __call__(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        values = batch.values if "latents" in batch.values else self.encode(batch.values["pixels"])
+        ids = torch.cat([token_ids(self.tokenizer, prompt) for prompt in batch.prompts])
+        noising = noised(values["latents"], batch.numbers, self.draws, self.scheduler)
+        output = model(noising.noisy, noising.timesteps, ids.to(noising.noisy.device))
+        return noising.loss(output, self.distance, self.snr_gamma)

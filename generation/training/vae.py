@@ -1,4 +1,4 @@
-"""The autoencoder: 8 times fewer pixels a side, ``latent_channels`` numbers at each place.
+"""The autoencoder: ``factor`` times fewer pixels a side, ``latent_channels`` numbers at each place.
 
 Loss: MSE + (1 − SSIM) at full and half resolution + 1e-6·KL, and LPIPS-VGG as published when
 ``lpips_weights`` names a local file with its weights (they are on the web only); no adversary.
@@ -10,13 +10,15 @@ import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional
 
-from generation.training.config import TrainingConfig
+from generation.training.config import MSDMConfig
+from generation.training.draws import Draws
+from generation.training.loop import Batch
 from generation.training.lpips import LPIPS
 
 KL_WEIGHT = 1e-6
 
 
-def build_vae(config: TrainingConfig) -> AutoencoderKL:
+def build_vae(config: MSDMConfig) -> AutoencoderKL:
     """A new autoencoder with the global generator's random weights."""
     levels = len(config.vae_block_out_channels)
     return AutoencoderKL(
@@ -51,35 +53,43 @@ def whiten_colours(vae: AutoencoderKL, images: torch.Tensor) -> None:
 
 
 class VaeLoss:
-    """``loss(model, images)`` with images (batch, 3, size, size) in [-1, 1]."""
+    """``loss(model, batch)`` of a `Reconstruction` with "pixels" in [-1, 1]."""
 
-    def __init__(self, config: TrainingConfig, device: torch.device) -> None:
-        weights = config.lpips_weights
+    def __init__(self, config: MSDMConfig, draws: Draws, device: torch.device) -> None:
+        weights, side = config.lpips_weights, config.resolution // config.factor
         self.lpips = LPIPS.from_file(weights).to(device) if weights else None
-        self.mse_weight, self.device = config.mse_weight, device
+        self.mse_weight, self.draws = config.mse_weight, draws
+        self.shape = (config.vae_latent_channels, side, side)
 
-    def __call__(self, model: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
-        images = images.to(self.device, memory_format=torch.channels_last)
-        output, posterior = model(images)
+    def __call__(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        images = batch.values["pixels"].to(memory_format=torch.channels_last)
+        noise = self.draws.normal_of(batch.numbers, self.shape).to(images.device)
+        output, kl = model(images, noise)
         half, half_images = functional.avg_pool2d(output, 2), functional.avg_pool2d(images, 2)
         loss = 2 - ssim(output, images) - ssim(half, half_images)
         error = functional.mse_loss(output, images) + functional.mse_loss(half, half_images)
         loss = loss + self.mse_weight * error
         if self.lpips:
             loss = loss + self.lpips(output, images)
-        return loss + KL_WEIGHT * posterior.kl().mean()
+        return loss + KL_WEIGHT * kl
 
 
 class Reconstruction(torch.nn.Module):
-    """An autoencoder whose forward gives what the loss needs (and so works under DDP)."""
+    """An autoencoder whose forward gives what the loss needs (and so works under DDP).
+
+    Images and the posterior's standard normal noise to reconstructions and the mean divergence.
+    """
 
     def __init__(self, vae: AutoencoderKL) -> None:
         super().__init__()
         self.vae = vae
 
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, object]:
+    def forward(
+        self, images: torch.Tensor, noise: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         posterior = self.vae.encode(images).latent_dist
-        return self.vae.decode(posterior.sample()).sample, posterior
+        output = self.vae.decode(posterior.mean + posterior.std * noise).sample
+        return output, posterior.kl().mean()
 
 
 def ssim(a: torch.Tensor, b: torch.Tensor, window: int = 7) -> torch.Tensor:
@@ -101,6 +111,6 @@ def ssim(a: torch.Tensor, b: torch.Tensor, window: int = 7) -> torch.Tensor:
 
 @torch.inference_mode()
 def encode(vae: AutoencoderKL, images: torch.Tensor) -> torch.Tensor:
-    """Scaled latents (batch, channels, size/8, size/8) of images: the posterior's mode."""
+    """Scaled latents (batch, channels, size/factor, size/factor): the posterior's mode."""
     images = images.to(vae.device, memory_format=torch.channels_last)
     return vae.encode(images).latent_dist.mode() * vae.config.scaling_factor

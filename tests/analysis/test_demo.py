@@ -19,7 +19,7 @@ from analysis import demo
 from annotation.models import Study
 from generation import phantoms
 from generation.models import Dataset, Prompt, Run
-from generation.training.msdm import train_msdm
+from generation.training.families.msdm import train as train_msdm
 from tests.generation.tiny_msdm import TINY, draw_images
 
 START = """

@@ -1,6 +1,6 @@
 import pytest
 
-from generation.training.msdm import train_msdm
+from generation.training.families.msdm import train as train_msdm
 from tests.generation.tiny_msdm import TINY, draw_images
 
 

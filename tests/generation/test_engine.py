@@ -8,7 +8,7 @@ from PIL import Image
 
 from generation.engine.device import choose_device
 from generation.engine.registry import load_sampler
-from generation.training.msdm import train_msdm
+from generation.training.families.msdm import train as train_msdm
 from tests.generation.tiny_msdm import TINY, draw_images
 
 PROMPTS = [f"a {colour} square." for colour in ("red", "green", "blue", "red", "red")] * 2

@@ -7,23 +7,25 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from generation.engine.loading import checkpoint_digest, read_card
-from generation.training.config import PAPER, PRESETS, TrainingConfig, TrainingConfigError
+from generation.training.config import PRESETS, MSDMConfig, TrainingConfigError
 from generation.training.data import (
     AugmentedViews,
-    CachedLatents,
     Plan,
     TrainingDataError,
     TrainingImage,
     augmented_view,
     check_images,
 )
-from generation.training.loop import TrainingDiverged
+from generation.training.draws import Draws
+from generation.training.families.msdm import train as train_msdm
+from generation.training.loop import Batch, TrainingDiverged
 from generation.training.lpips import LAYERS, LPIPS
-from generation.training.msdm import _latents, train_msdm
 from generation.training.text import train_tokenizer
+from generation.training.trainer import Trainer
 from generation.training.unet import DenoiserLoss, build_scheduler, build_unet
 from generation.training.vae import build_vae, encode, ssim, whiten_colours
 from tests.generation.tiny_msdm import TINY, draw_images
@@ -48,8 +50,8 @@ def kill_at(stage, step):
 
 def test_the_paper_preset_has_the_published_size():
     with torch.device("meta"):
-        unet = build_unet(PAPER, text_width=768, latent_size=32)
-        vae = build_vae(PAPER)
+        unet = build_unet(PRESETS["msdm"]["paper"], text_width=768, latent_size=32)
+        vae = build_vae(PRESETS["msdm"]["paper"])
         clip = CLIPTextModel(
             CLIPTextConfig(
                 hidden_size=768,
@@ -66,11 +68,11 @@ def test_the_paper_preset_has_the_published_size():
 
 
 @pytest.mark.parametrize(("stage", "step"), [("vae", 3), ("unet", 3)])
-@pytest.mark.parametrize("cache_views", [0, 2])
+@pytest.mark.parametrize("cache_latents", [False, True])
 def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
-    images, tmp_path, stage, step, cache_views
+    images, tmp_path, stage, step, cache_latents
 ):
-    config = replace(TINY, cache_views=cache_views)
+    config = replace(TINY, cache_latents=cache_latents, cache_views=2)
     train_msdm(images, config=config, output=tmp_path / "whole")
     with pytest.raises(Killed):
         train_msdm(images, config=config, output=tmp_path / "cut", progress=kill_at(stage, step))
@@ -222,17 +224,19 @@ def test_views_differ_by_number_and_mirroring_mirrors(images):
     assert first.max() <= 1
 
 
-def test_a_cached_latent_is_that_of_its_own_image_and_view(images):
-    config = replace(TINY, cache_views=2)
+def test_a_cached_latent_is_that_of_its_own_image_and_view(images, tmp_path):
+    config = replace(TINY, cache_latents=True, cache_views=2)
+    trainer = Trainer(images, config=config, output=tmp_path / "out")
     vae = build_vae(config).eval()
-    plan = Plan(images, config)
-    cached = CachedLatents(plan, _latents(vae, images, config))
-    fresh = AugmentedViews(plan)
+    cached = trainer.samples(lambda pixels: {"latents": encode(vae, pixels)})
+    fresh = AugmentedViews(trainer.plan)
     for n in range(12):
-        latent, prompt = cached[n]
-        view, same_prompt = fresh[n]
-        assert prompt == same_prompt
-        torch.testing.assert_close(latent, encode(vae, view[None])[0], atol=1e-5, rtol=1e-4)
+        number, prompt, values = cached[n]
+        same_number, same_prompt, views = fresh[n]
+        assert (number, prompt) == (same_number, same_prompt)
+        torch.testing.assert_close(
+            values["latents"], encode(vae, views["pixels"][None])[0], atol=1e-5, rtol=1e-4
+        )
 
 
 def test_any_english_prompt_has_tokens_in_a_vocabulary_made_from_captions():
@@ -268,8 +272,9 @@ def test_a_perfect_prediction_has_no_loss(prediction_type):
         return noise if prediction_type == "epsilon" else velocity
 
     tokenizer = train_tokenizer(["a polyp"], 16)
-    loss = DenoiserLoss(scheduler, tokenizer, torch.device("cpu"))
-    assert loss(oracle, (latents, ["a polyp"] * 4)).item() == pytest.approx(0, abs=1e-4)
+    loss = DenoiserLoss(scheduler, tokenizer, Draws(0, "unet", 4), None, functional.l1_loss, None)
+    batch = Batch(torch.arange(4), ["a polyp"] * 4, {"latents": latents})
+    assert loss(oracle, batch).item() == pytest.approx(0, abs=1e-4)
 
 
 def test_a_new_autoencoder_begins_with_equal_contrast_in_every_colour():
@@ -323,8 +328,8 @@ def test_the_perceptual_loss_reads_its_weights_and_is_zero_for_equal_images(tmp_
 )
 def test_a_configuration_that_cannot_work_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        TrainingConfig(**{"resolution": 128, **change})
+        MSDMConfig(**{"resolution": 128, **change})
 
 
 def test_the_presets_are_those_documented():
-    assert list(PRESETS) == ["paper", "small", "demo"]
+    assert list(PRESETS["msdm"]) == ["paper", "small", "demo"]

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from generation.training.config import TrainingConfig
+from generation.training.config import MSDMConfig
 from generation.training.data import TrainingImage
 
-TINY = TrainingConfig(
+TINY = MSDMConfig(
     resolution=32,
     seed=5,
     checkpointing_steps=2,

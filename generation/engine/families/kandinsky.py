@@ -1,0 +1,56 @@
+"""Kandinsky 2.2: a prior turns a prompt into a CLIP image embedding, a decoder that into an image.
+
+Two pipelines, each with a LoRA of its own if there is one. A checkpoint holds both in the folders
+``prior`` and ``decoder``, or its card names where they lie.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from diffusers import DiffusionPipeline, KandinskyV22Pipeline, KandinskyV22PriorPipeline
+
+from generation.engine.pipeline import PipelineSampler, set_scheduler, token_ids
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PRIOR_STEPS, PRIOR_GUIDANCE_SCALE = 25, 4.0  # diffusers' defaults
+
+
+class Sampler(PipelineSampler):
+    """Samples prior and decoder one after the other; see ``spec.Sampler``."""
+
+    schedulers = ("ddpm", "ddim")
+
+    def load(self) -> dict[str, DiffusionPipeline]:
+        prior = self.load_pipeline(KandinskyV22PriorPipeline, "prior")
+        self.load_lora("prior", prior.prior)
+        decoder = self.load_pipeline(KandinskyV22Pipeline, "decoder")
+        self.load_lora("decoder", decoder.unet)
+        return {"prior": prior, "decoder": decoder}
+
+    def prepare(self, prior: KandinskyV22PriorPipeline, decoder: KandinskyV22Pipeline) -> None:
+        self.prior, self.decoder = prior, decoder
+        set_scheduler(decoder, self.settings.scheduler)
+
+    def draw(self, prompts: list[str], generators: list[torch.Generator]) -> list[Image]:
+        settings = self.settings
+        for prompt in prompts:
+            token_ids(self.prior.tokenizer, prompt)  # refuses what would be cut
+        embeddings = self.prior(
+            prompts,
+            generator=generators,
+            num_inference_steps=settings.prior_steps or PRIOR_STEPS,
+            guidance_scale=settings.prior_guidance_scale or PRIOR_GUIDANCE_SCALE,
+        )
+        return self.decoder(
+            image_embeds=embeddings.image_embeds,
+            negative_image_embeds=embeddings.negative_image_embeds,
+            generator=generators,
+            width=settings.width,
+            height=settings.height,
+            num_inference_steps=settings.steps,
+            guidance_scale=settings.guidance_scale,
+        ).images

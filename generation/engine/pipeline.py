@@ -1,0 +1,179 @@
+"""What the families' samplers share: loading a diffusers pipeline, and saying how they sample."""
+
+from __future__ import annotations
+
+import platform
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import diffusers
+import peft
+import torch
+import transformers
+from safetensors import safe_open
+
+from generation.engine.device import choose_device, device_name
+from generation.engine.loading import CheckpointError, checkpoint_digest, part_directory
+from generation.engine.spec import SCHEDULERS, Card, Settings
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LORA_NAME = "pytorch_lora_weights.safetensors"
+
+diffusers.utils.logging.disable_progress_bar()
+transformers.utils.logging.disable_progress_bar()
+
+
+class PipelineSampler(ABC):
+    """A family on top of diffusers; see ``spec.Sampler``.
+
+    A family names the schedulers that it can be sampled with, loads its pipelines in ``load`` and
+    draws in ``draw``.
+    """
+
+    schedulers: ClassVar[Sequence[str]]
+
+    def __init__(
+        self, directory: Path, *, card: Card, settings: Settings, device: str = "auto"
+    ) -> None:
+        if settings.scheduler not in self.schedulers:
+            raise ValueError(
+                f"A generator of the family {card.family} can't be sampled with the scheduler "
+                f"{settings.scheduler}; choose one of: {', '.join(self.schedulers)}."
+            )
+        self.card, self.settings, self.directory = card, settings, directory
+        self.device, self.dtype = choose_device(device)
+        self.digest = checkpoint_digest(directory)
+        self.prepare(**self.load())
+
+    @classmethod
+    def of(
+        cls, *, settings: Settings, token_length: int, **pipelines: diffusers.DiffusionPipeline
+    ) -> PipelineSampler:
+        """Samples pipelines that are in memory already, for a look at a training under way."""
+        sampler = cls.__new__(cls)
+        sampler.settings = settings
+        sampler.card = Card(
+            family="", settings=settings, token_length=token_length, parameters={}, licence=""
+        )
+        sampler.device = next(iter(pipelines.values())).device
+        for pipeline in pipelines.values():
+            pipeline.set_progress_bar_config(disable=True)
+        sampler.prepare(**pipelines)
+        return sampler
+
+    @abstractmethod
+    def load(self) -> dict[str, diffusers.DiffusionPipeline]:
+        """Load what `prepare` takes. Raises CheckpointError."""
+
+    @abstractmethod
+    def prepare(self, **pipelines: diffusers.DiffusionPipeline) -> None:
+        """Keep the pipelines and set them up for sampling."""
+
+    @abstractmethod
+    def draw(self, prompts: list[str], generators: list[torch.Generator]) -> list[Image]:
+        """One image for each prompt; every random number comes from that image's generator."""
+
+    @torch.inference_mode()
+    def sample(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image]:
+        if len(prompts) != len(seeds):
+            raise ValueError(f"{len(prompts)} prompts, but {len(seeds)} seeds.")
+        if not prompts:
+            return []
+        # One CPU generator an image draws its first latents and its step noise, so that an image
+        # does not depend on its batch, nor its noise on the device.
+        generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+        return self.draw(list(prompts), generators)
+
+    def provenance(self) -> dict[str, Any]:
+        chosen = {name: v for name, v in asdict(self.settings).items() if v is not None}
+        base = {part: asdict(base) for part, base in self.card.base.items()}
+        return {
+            "family": self.card.family,
+            "checkpoint": self.digest,
+            **({"base": base} if base else {}),
+            **({"lora": self.card.lora} if self.card.lora else {}),
+            **chosen,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": device_name(self.device),
+            "libraries": {
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "diffusers": diffusers.__version__,
+                "transformers": transformers.__version__,
+                **({"peft": peft.__version__} if self.card.lora else {}),
+            },
+        }
+
+    def load_pipeline(
+        self, kind: type[diffusers.DiffusionPipeline], part: str = "pipeline", **options: Any
+    ) -> diffusers.DiffusionPipeline:
+        """The pipeline that provides ``part``, in this sampler's number format and place."""
+        directory = part_directory(self.directory, self.card, part)
+        try:
+            pipeline = kind.from_pretrained(
+                directory,
+                dtype=self.dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                **options,
+            )
+        except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError) as error:
+            raise CheckpointError(
+                f"{directory} does not load as a {self.card.family} ({kind.__name__}): {error}"
+            ) from error
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline.to(self.device)
+
+    def load_lora(self, part: str, model: torch.nn.Module) -> None:
+        """Put the checkpoint's low-rank weights of ``part``, if it has any, on ``model``.
+
+        They lie in the folder ``part``; those of other trainers often in the checkpoint itself.
+        """
+        if not self.card.lora:
+            return
+        places = [self.directory / part / LORA_NAME, self.directory / LORA_NAME]
+        path = next((place for place in places if place.is_file()), None)
+        if path is None:
+            raise CheckpointError(
+                f"{self.directory} has no {part}/{LORA_NAME}, which its card names."
+            )
+        with safe_open(path, framework="pt") as file:
+            prefixed = any(key.startswith(f"{part}.") for key in file.keys())  # noqa: SIM118
+        try:
+            model.load_lora_adapter(
+                path.parent, weight_name=LORA_NAME, prefix=part if prefixed else None
+            )
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise CheckpointError(
+                f"The LoRA {path} does not fit its base; was it trained on another? {error}"
+            ) from error
+        if not getattr(model, "peft_config", None):
+            raise CheckpointError(f"The LoRA {path} has no weights for this {part}.")
+
+
+def token_ids(tokenizer: Any, prompt: str, length: int | None = None) -> torch.Tensor:
+    """Token ids of shape (1, ``length``), padded; used in training and sampling alike.
+
+    ``length`` defaults to the tokenizer's. Raises ValueError, with the part that would be lost,
+    when the prompt has too many tokens.
+    """
+    length = length or tokenizer.model_max_length
+    ids = tokenizer(prompt).input_ids
+    if len(ids) > length:
+        lost = tokenizer.decode(ids[length - 1 : -1]).strip()
+        raise ValueError(
+            f"The prompt has {len(ids)} tokens, the text encoder takes {length}; "
+            f"it would lose {lost!r}. Shorten {prompt!r}."
+        )
+    return torch.tensor([ids + [tokenizer.pad_token_id] * (length - len(ids))])
+
+
+def set_scheduler(pipeline: diffusers.DiffusionPipeline, name: str) -> None:
+    """Give the pipeline the scheduler of this name, configured as its own was."""
+    kind = getattr(diffusers, SCHEDULERS[name])
+    pipeline.scheduler = kind.from_config(pipeline.scheduler.config)
