@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import string
 from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Tokenizer
 
 from generation.engine.loading import checkpoint_directory
 from generation.training.config import MSDMConfig
@@ -66,6 +68,20 @@ def _merges(words: Counter[str]) -> list[tuple[str, str]]:
                 if parts[i - 1 : i + 1] == [left, right]:
                     parts[i - 1 : i + 1] = [left + right]
     return merges
+
+
+def train_t5_tokenizer(captions: Iterable[str]) -> T5Tokenizer:
+    """A T5 unigram tokenizer of the captions' words, and of single letters for all others.
+
+    Built by hand: trained on so little text, the library's trainer ends with letters alone.
+    """
+    words = {word for caption in captions for word in re.findall(r"\w+|[^\w\s]", caption)}
+    letters = {letter for word in words for letter in word} | set(string.printable.strip())
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -8.0)]
+    pieces += [(f"▁{word}", -1.0) for word in sorted(words)]
+    pieces += [(letter, -9.0) for letter in sorted(letters)]
+    pieces += [(word, -2.0) for word in sorted(words - letters)]
+    return T5Tokenizer(vocab=pieces, extra_ids=0)
 
 
 def text_config(config: MSDMConfig, tokenizer: CLIPTokenizer) -> CLIPTextConfig:
