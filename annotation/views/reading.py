@@ -11,7 +11,13 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from annotation.blinding import opaque_token, presented
 from annotation.models import Reader, Reading
@@ -31,6 +37,7 @@ USUAL_TIME = timedelta(minutes=3)  # for a case, until this reader's own times a
 LONGEST_TIME = timedelta(minutes=15)  # beyond it somebody left the room
 
 
+@never_cache  # Back shows what is stored, and nothing once the reader has signed out
 @require_safe
 def reader_study(request: Request, slug: str) -> HttpResponse:
     """What the study asks, how far the reader is, and where to go on."""
@@ -52,6 +59,7 @@ def reader_study(request: Request, slug: str) -> HttpResponse:
     return render(request, "annotation/reader_study.html", context)
 
 
+@never_cache  # Back shows what is stored, and nothing once the reader has signed out
 @require_safe
 def reading(request: Request, slug: str, position: int) -> HttpResponse:
     """The case: its references at first, then references, sets, rubric and ranking."""
@@ -75,6 +83,7 @@ def reading(request: Request, slug: str, position: int) -> HttpResponse:
         ],
         "ranks": _ranks(state, study.protocol),
         "state": state,
+        "tokens": _tokens(reading),
         "show_missing": "missing" in request.GET,
         "next_position": following and following.position,
         "next_tokens": _tokens(following),
@@ -85,10 +94,12 @@ def reading(request: Request, slug: str, position: int) -> HttpResponse:
     return render(request, f"annotation/{page}.html", context)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 def reading_references(request: Request, slug: str, position: int) -> HttpResponse:
     """The reader has seen the reference images."""
     reading = _load(request, slug, position)
+    if request.method != "POST":  # back from signing in
+        return redirect("annotation:reading", slug, position)
     try:
         see_references(reading)
     except AnswerError:
@@ -127,15 +138,18 @@ def reading_ranking(request: Request, slug: str, position: int) -> HttpResponse:
     return _answered(request, reading, save)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 def reading_submit(request: Request, slug: str, position: int) -> HttpResponse:
-    """Hand the case in and go on; without JavaScript this saves the whole form too."""
+    """Hand the case in and go on; without JavaScript this saves what was changed in the form."""
     reading = _load(request, slug, position)
+    if request.method != "POST":  # back from signing in
+        return redirect("annotation:reading", slug, position)
     try:
         _save_form(request, reading)
         missing = submit_reading(reading)
     except AnswerError as error:
-        return render(request, "annotation/reading_refused.html", {"error": error}, status=400)
+        context = {"error": error, "reading": reading}
+        return render(request, "annotation/reading_refused.html", context, status=400)
     if missing:
         return redirect(reverse("annotation:reading", args=[slug, position]) + "?missing")
     readings = _readings(request, slug)
@@ -205,7 +219,10 @@ def _ranks(state: dict[str, Any], protocol) -> list[tuple[str, str, int | None]]
 
 
 def _tokens(reading: Reading | None) -> list[str]:
-    return list(reading.shown_images.values_list("token", flat=True)) if reading else []
+    """For the browser to fetch beforehand, in an order that says nothing of the sets."""
+    if reading is None:
+        return []
+    return sorted(reading.shown_images.values_list("token", flat=True))
 
 
 def _minutes_left(readings: list[Reading]) -> int:
@@ -238,28 +255,59 @@ def _answered(request: Request, reading: Reading, save) -> HttpResponse:
 
 
 def _save_form(request: Request, reading: Reading) -> None:
-    """Save what the whole form says beyond what is stored."""
+    """Save what was changed in the form since it was shown.
+
+    What stands in it unchanged may be older than what is stored, and is left alone.
+
+    Raises:
+        AnswerError: for all answers that can't be taken at once; the others are saved.
+    """
+    protocol = reading.reader.study.protocol
     state = reading_state(reading)
-    letters = sorted(state["scores"])
-    for letter in letters:
-        for criterion in reading.reader.study.protocol.criteria:
-            value = request.POST.get(f"score-{letter}-{criterion.key}")
-            if value is not None and _whole(value) != state["scores"][letter].get(criterion.key):
-                save_score(
-                    reading=reading,
-                    letter=letter,
-                    criterion=criterion.key,
-                    value=_whole(value),
-                    sequence=_now(),
-                )
+    sequence = max(_now(), state["sequence"] + 1)
+    ranked = [letter for letter, _, _ in _ranks(state, protocol)]
+    errors: list[str] = []
+    for letter in sorted(state["scores"]):
+        for criterion in protocol.criteria:
+            field = f"score-{letter}-{criterion.key}"
+            if _changed(request, field):
+                try:
+                    save_score(
+                        reading=reading,
+                        letter=letter,
+                        criterion=criterion.key,
+                        value=_whole(request.POST[field]),
+                        sequence=sequence,
+                    )
+                except AnswerError as error:
+                    errors.append(str(error))
+    try:
+        _save_form_ranking(request, reading, ranked, sequence)
+    except AnswerError as error:
+        errors.append(str(error))
+    if errors:
+        raise AnswerError(" ".join(dict.fromkeys(errors)))
+
+
+def _save_form_ranking(
+    request: Request, reading: Reading, letters: list[str], sequence: int
+) -> None:
+    """Save the form's ranking if it was changed and is complete."""
+    if not any(_changed(request, f"rank-{letter}") for letter in letters):
+        return
     ranked: dict[int, list[str]] = {}
-    for letter in [*letters, REFERENCE_LETTER]:
+    for letter in letters:
         if rank := request.POST.get(f"rank-{letter}"):
             ranked.setdefault(_whole(rank), []).append(letter)
-    tiers = [ranked[rank] for rank in sorted(ranked)]
-    whole = sum(map(len, tiers)) == len(_ranks(state, reading.reader.study.protocol))
-    if whole and tiers != state["ranking"]:
-        save_ranking(reading=reading, tiers=tiers, sequence=_now())
+    if sum(map(len, ranked.values())) == len(letters):
+        tiers = [ranked[rank] for rank in sorted(ranked)]
+        save_ranking(reading=reading, tiers=tiers, sequence=sequence)
+
+
+def _changed(request: Request, field: str) -> bool:
+    """Whether a field differs from what it was when the form was shown."""
+    value = request.POST.get(field)
+    return value is not None and value != request.POST.get(f"was-{field}")
 
 
 def _whole(text: str | None) -> int:

@@ -1,25 +1,31 @@
 // Answers are queued in the browser, sent in order, and dropped only when the server has them.
-// The queue is kept under the reader's own key, so that it survives a reload or another case,
-// and never goes out under somebody else's name.
+// Each waits under a key of its own in the reader's name: so it survives a reload or another case,
+// two tabs can't overwrite each other's queue, and nothing goes out under somebody else's name.
 const Answers = (() => {
   const form = document.getElementById("answers");
   const status = document.getElementById("status");
   const signIn = document.getElementById("sign-in");
-  const key = `blindread:${form.dataset.reader}`;
+  const prefix = `blindread:${form.dataset.reader}:`;
   const clock = Number(form.dataset.serverTime) - Date.now();
   let last = Number(form.dataset.sequence);
   let sending = false;
+  let refusal = "";
   let wait = 1000;
   let timer;
   let refused = () => {};
 
-  const read = () => JSON.parse(localStorage.getItem(key) || "[]");
-  const write = (queue) => localStorage.setItem(key, JSON.stringify(queue));
+  // All that waits, oldest first.
+  const read = () =>
+    Object.keys(localStorage)
+      .filter((key) => key.startsWith(prefix))
+      .map((key) => ({ key, ...JSON.parse(localStorage.getItem(key)) }))
+      .sort((a, b) => a.body.sequence - b.body.sequence);
   const say = (text, kind) => {
     status.textContent = text;
     status.dataset.kind = kind;
     signIn.hidden = true;
   };
+  // The cookie is newer than the form after somebody signed in again in another tab.
   const token = () =>
     (document.cookie.match(/(?:^|; )csrftoken=([^;]*)/) || [])[1] ||
     form.elements.csrfmiddlewaretoken.value;
@@ -28,41 +34,50 @@ const Answers = (() => {
   function give(url, data) {
     last = Math.max(Date.now() + clock, last + 1);
     const body = { ...data, reader: form.dataset.reader, sequence: String(last) };
-    write([...read(), { url, body }]);
-    say("Saving…", "busy");
+    localStorage.setItem(`${prefix}${last}:${Math.random()}`, JSON.stringify({ url, body }));
+    refusal = "";
     send();
+  }
+
+  // What the server makes of an answer: {saved} or, looked at and refused, {error}; else an error
+  // is thrown and the answer stays: a sign-in page of a guest network says 200, too.
+  async function post({ url, body }) {
+    const response = await fetch(url, {
+      method: "POST",
+      body: new URLSearchParams(body),
+      headers: { "X-CSRFToken": token() },
+      redirect: "manual",
+      keepalive: true,
+      signal: AbortSignal.timeout(15000),
+    });
+    if (response.type === "opaqueredirect" || [403, 404, 409].includes(response.status))
+      return { stranger: response.status };
+    const answer = await response.json();
+    if (answer.saved || (response.status === 400 && answer.error)) return answer;
+    throw new Error(response.statusText);
   }
 
   async function send() {
     if (sending) return;
+    clearTimeout(timer);
     sending = true;
     try {
-      while (read().length) {
-        const { url, body } = read()[0];
-        const response = await fetch(url, {
-          method: "POST",
-          body: new URLSearchParams(body),
-          headers: { "X-CSRFToken": token() },
-          redirect: "manual",
-          signal: AbortSignal.timeout(15000),
-        });
-        if (response.type === "opaqueredirect" || response.status === 403) {
-          say(`You were signed out: ${count(read().length)} here. Sign in again and come back:`, "bad");
-          signIn.hidden = false;
+      for (let queue = read(); queue.length; queue = read()) {
+        say("Saving…", "busy");
+        const answer = await post(queue[0]);
+        if ("stranger" in answer) {
+          strange(answer.stranger, queue.length);
           return later();
         }
-        if (response.status >= 500) throw new Error(response.statusText);
-        write(read().filter((item) => item.body.sequence !== body.sequence || item.url !== url));
+        localStorage.removeItem(queue[0].key);
         wait = 1000;
-        if (!response.ok) {
-          const answer = await response.json().catch(() => ({ error: "The study is closed." }));
-          say(`Not saved: ${answer.error}`, "bad");
-          refused(body);
-          if (read().length) continue;
-          return;
+        if (answer.error) {
+          refusal = answer.error;
+          refused(queue[0]);
         }
       }
-      if (status.dataset.kind !== "bad") say("Saved ✓", "good");
+      if (refusal) say(`Not saved: ${refusal}`, "bad");
+      else if (status.textContent) say("Saved ✓", "good");
     } catch {
       say(`Offline: ${count(read().length)} here and will be sent`, "bad");
       later();
@@ -71,34 +86,57 @@ const Answers = (() => {
     }
   }
 
+  function strange(code, n) {
+    const why = {
+      404: "This study is closed, or somebody else is signed in",
+      409: "Somebody else is signed in",
+    };
+    say(`${why[code] || "You were signed out"}: ${count(n)} here. Sign in again and come back:`, "bad");
+    signIn.hidden = false;
+  }
+
   function later() {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      status.dataset.kind = "busy";
-      send();
-    }, wait);
+    timer = setTimeout(send, wait);
     wait = Math.min(wait * 2, 15000);
+  }
+
+  function now() {
+    wait = 1000;
+    send();
   }
 
   const waiting = () => sending || read().length > 0;
 
-  // Answers of this page that the server may not have yet, oldest first.
-  const queued = (url) => read().filter((item) => item.url === url).map((item) => item.body);
-
   // True once the server has everything.
   async function settled() {
-    for (let i = 0; i < 100 && waiting(); i += 1) {
-      send();
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    return !read().length;
+    send();
+    for (let i = 0; i < 100 && sending; i += 1) await new Promise((done) => setTimeout(done, 50));
+    return !waiting();
   }
 
-  window.addEventListener("online", send);
-  document.addEventListener("visibilitychange", () => document.hidden || send());
-  if (read().length) {
-    say("Saving…", "busy");
-    send();
+  // Calls for each answer that waits for this page's addresses, and as other tabs give more.
+  function onGiven(action) {
+    for (const item of read()) action(item);
+    window.addEventListener("storage", ({ key, newValue }) => {
+      if (!key?.startsWith(prefix) || !newValue) return;
+      const item = JSON.parse(newValue);
+      last = Math.max(last, Number(item.body.sequence)); // what is given here is newer
+      action(item);
+    });
   }
-  return { give, settled, waiting, queued, onRefused: (action) => { refused = action; } };
+
+  // What the form posts is for browsers without JavaScript: here each answer is sent as it is
+  // given, and what a tab still shows may be older than what is stored.
+  form.addEventListener("formdata", ({ formData }) => {
+    for (const name of [...formData.keys()])
+      if (/^(was-)?(score|rank)-/.test(name)) formData.delete(name);
+    formData.set("csrfmiddlewaretoken", token());
+  });
+
+  // Out of the browser's memory (Back) a page is as it was when it was left.
+  window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+  window.addEventListener("online", now);
+  document.addEventListener("visibilitychange", () => document.hidden || now());
+  send();
+  return { give, settled, waiting, onGiven, onRefused: (action) => { refused = action; } };
 })();

@@ -15,20 +15,10 @@
   let place = 1; // the next to be named by keys
   const ranks = new Map(); // as they were before a change
 
-  // After a reload the page shows what still waits to be sent, too.
   const choose = (name, value) => {
     const input = form.querySelector(`input[name="${name}"][value="${value}"]`);
     if (input) input.checked = true;
   };
-  for (const { letter: which, criterion, value } of Answers.queued(form.dataset.scoreUrl))
-    choose(`score-${which}-${criterion}`, value);
-  for (const { tiers } of Answers.queued(form.dataset.rankingUrl).slice(-1)) {
-    let rank = 1;
-    for (const tier of tiers.split("|").map((each) => each.split("="))) {
-      for (const which of tier) choose(`rank-${which}`, rank);
-      rank += tier.length;
-    }
-  }
 
   function show(which) {
     const all = which === "all";
@@ -53,10 +43,16 @@
     if (!toRanking) scales(letter)[index].classList.add("marked");
   }
 
-  // By keys: the marked criterion must be in sight.
-  function go(index) {
-    mark(index, false);
-    scales(letter)[index].scrollIntoView({ block: "nearest" });
+  // By keys: the focus goes along, so that Tab goes on from here, and it must be in sight.
+  function go(index, toRanking = false) {
+    mark(index, toRanking);
+    const here = toRanking ? ranking : scales(letter)[index];
+    here.focus({ preventScroll: true });
+    here.scrollIntoView({ block: "nearest" });
+  }
+  function goTo(which) {
+    show(which);
+    go(marked);
   }
 
   const isGiven = (scale) => Boolean(scale.querySelector("input:checked"));
@@ -135,7 +131,6 @@
     ranks.clear();
     for (const input of ranking.querySelectorAll("input:checked")) ranks.set(input.name, input.value);
   }
-  noteRanks();
 
   form.addEventListener("change", (event) => {
     const input = event.target;
@@ -144,8 +139,8 @@
     tally();
   });
 
-  Answers.onRefused((body) => {
-    if (!body.criterion) return;
+  Answers.onRefused(({ url, body }) => {
+    if (url !== form.dataset.scoreUrl) return;
     for (const input of form.elements[`score-${body.letter}-${body.criterion}`] || [])
       input.checked = false;
     tally();
@@ -156,8 +151,8 @@
     const here = scales(letter);
     if (marked + 1 < here.length) return go(marked + 1);
     const open = letters.find(missingIn);
-    if (open && open !== letter) return show(open);
-    return mark(0, true);
+    if (open && open !== letter) return goTo(open);
+    return go(0, true);
   }
 
   function score(value) {
@@ -179,7 +174,7 @@
       input.dispatchEvent(new Event("change", { bubbles: true }));
     }
     place += 1;
-    if (place > ranked.length) mark(marked, false);
+    if (place > ranked.length) go(marked);
   }
 
   const toggle = document.getElementById("references-toggle");
@@ -190,14 +185,15 @@
 
   function pressed(key) {
     const upper = key.toUpperCase();
-    if (/^[0-9]$/.test(key) && !atRanking) score(key);
-    else if (key === "x" && !atRanking) score("10");
+    const scoring = !atRanking && !ranking.contains(document.activeElement);
+    if (/^[0-9]$/.test(key)) scoring && score(key);
+    else if (key === "x") scoring && score("10");
     else if (key === "ArrowDown") go(Math.min(marked + 1, scales(letter).length - 1));
     else if (key === "ArrowUp") go(Math.max(marked - 1, 0));
     else if (atRanking && ranked.includes(upper)) rankNext(upper);
-    else if (letters.includes(upper)) show(upper);
-    else if (key === "v") show(form.dataset.view === "all" ? letter : "all");
-    else if (key === "k") mark(0, true);
+    else if (letters.includes(upper)) goTo(upper);
+    else if (key === "v") goTo(form.dataset.view === "all" ? letter : "all");
+    else if (key === "k") go(0, true);
     else if (key === "r") references();
     else if (key === "n") form.requestSubmit();
     else if (key === "p") document.getElementById("previous-case")?.click();
@@ -214,14 +210,24 @@
   document.addEventListener("keydown", (event) => {
     if (!keys.checked || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]"))
       return;
-    if (pressed(event.key)) event.preventDefault();
+    if (ranking.contains(event.target) && event.key.startsWith("Arrow")) return;
+    // A key held down is one answer, not the same one for every criterion.
+    const character = event.key.length === 1;
+    if ((event.repeat && character) || pressed(character ? event.key.toLowerCase() : event.key))
+      event.preventDefault();
+  });
+
+  // The criterion that has the focus is the one that the keys score.
+  form.addEventListener("focusin", (event) => {
+    const index = scales(letter).indexOf(event.target.closest(".scale"));
+    if (index >= 0 && (atRanking || index !== marked)) mark(index, false);
   });
 
   form.addEventListener("click", (event) => {
     const tab = event.target.closest("[data-show]");
     if (tab) show(tab.dataset.show);
-    const scale = event.target.closest(".scale");
-    if (scale) mark(scales(letter).indexOf(scale), false);
+    const index = scales(letter).indexOf(event.target.closest(".scale"));
+    if (index >= 0) mark(index, false);
   });
   toggle.addEventListener("click", () => references());
 
@@ -229,9 +235,24 @@
     if (!Answers.waiting()) return;
     event.preventDefault();
     if (await Answers.settled()) form.requestSubmit();
-    else note.textContent = "Your answers wait in this browser. Go on as soon as the network is back.";
+    else note.textContent = "Your answers wait in this browser. Go on as soon as they are saved.";
   });
 
+  // The page shows what still waits to be sent, and what is given in another tab.
+  Answers.onGiven(({ url, body }) => {
+    if (url === form.dataset.scoreUrl) choose(`score-${body.letter}-${body.criterion}`, body.value);
+    if (url === form.dataset.rankingUrl) {
+      let rank = 1;
+      for (const tier of body.tiers.split("|").map((each) => each.split("="))) {
+        for (const which of tier) choose(`rank-${which}`, rank);
+        rank += tier.length;
+      }
+      noteRanks();
+    }
+    tally();
+  });
+
+  noteRanks();
   show(letters.find(missingIn) || letters[0]);
   tally();
 })();

@@ -9,6 +9,7 @@ from django.urls import reverse
 from PIL import Image as Pillow
 
 from annotation.models import Ranking, Score, Study
+from annotation.readings import reading_state
 from tests import builders
 
 
@@ -110,6 +111,71 @@ def test_the_whole_form_works_without_javascript(client, running_study, reading,
     assert Ranking.objects.get().tiers == [["B"], ["A"], ["C"]]
     reading.refresh_from_db()
     assert reading.submitted_at
+
+
+def test_a_form_shown_before_a_newer_answer_does_not_overwrite_it(
+    client, running_study, reading, page
+):
+    save(client, running_study, page, value="2", sequence="1000")
+    save(client, running_study, page, value="9", sequence="2000")
+    field = "score-A-clinical_realism"
+    form = {field: "2", f"was-{field}": "2", "score-B-clinical_realism": "4"}
+    client.post(url("reading-submit", running_study), form)
+    scores = reading_state(reading)["scores"]
+    assert (scores["A"], scores["B"]) == ({"clinical_realism": 9}, {"clinical_realism": 4})
+    assert Score.objects.count() == 3
+
+
+def test_a_change_in_the_form_counts_even_if_the_stored_answer_is_dated_ahead(
+    client, running_study, reading, page
+):
+    ahead = time.time_ns() // 10**6 + 60_000
+    save(client, running_study, page, value="2", sequence=str(ahead))
+    field = "score-A-clinical_realism"
+    client.post(url("reading-submit", running_study), {field: "7", f"was-{field}": "2"})
+    assert reading_state(reading)["scores"]["A"] == {"clinical_realism": 7}
+
+
+def test_a_form_names_every_answer_it_can_t_take_and_keeps_the_others(
+    client, running_study, reading, page
+):
+    form = {
+        "score-A-clinical_realism": "11",
+        "score-B-clinical_realism": "five",
+        "score-C-clinical_realism": "5",
+        "rank-A": "1",
+        "rank-B": "first",
+        "rank-C": "2",
+    }
+    answer = client.post(url("reading-submit", running_study), form)
+    text = answer.content.decode()
+    assert answer.status_code == 400
+    for words in ("0 to 10, not 11", "“five” is no whole number", "“first” is no whole number"):
+        assert words in text
+    assert url("reading", running_study) in text
+    assert reading_state(reading)["scores"]["C"] == {"clinical_realism": 5}
+
+
+def test_no_page_of_a_reader_is_kept_by_the_browser(client, running_study, page):
+    overview = reverse("annotation:reader-study", args=[running_study.slug])
+    for address in (overview, url("reading", running_study), url("reading", running_study, 2)):
+        assert "no-store" in client.get(address)["Cache-Control"]
+
+
+def test_signing_in_on_the_way_of_a_form_leads_back_to_the_case(client, running_study, page):
+    for act in ("reading-submit", "reading-references"):
+        answer = client.get(url(act, running_study))
+        assert answer.url == url("reading", running_study)
+
+
+def test_the_order_in_which_images_are_fetched_beforehand_says_nothing_of_the_sets(
+    client, running_study, page
+):
+    second = builders.a_reading(running_study, "bob", position=2)
+    before = client.get(url("reading", running_study, 2)).content.decode()
+    for text in (page, before):  # from the case before, and from behind the references
+        links = re.findall(r'rel="prefetch"[^>]*/image/([\w-]+)/', text)
+        assert links == sorted(second.shown_images.values_list("token", flat=True))
 
 
 def test_an_incomplete_case_says_what_is_missing_and_can_be_left(client, running_study, page):

@@ -4,6 +4,10 @@ import os
 import shutil
 
 import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from tests import builders
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -43,3 +47,21 @@ def sign_in(page, live_server):
         page.click("main button[type=submit]")
 
     return enter
+
+
+@pytest.fixture
+def study():
+    return builders.a_study(pairs=1)
+
+
+@pytest.fixture
+def first_case(page, live_server, study, sign_in):
+    """Bob before the sets of his first case."""
+    sign_in("bob")
+    page.goto(live_server.url + reverse("annotation:reading", args=[study.slug, 1]))
+    page.click("text=Go on to the sets")
+    expect(page.locator(".scale.marked")).to_be_visible()
+
+
+def saved(page):
+    expect(page.locator("#status")).to_have_text("Saved ✓")

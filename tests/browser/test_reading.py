@@ -2,31 +2,12 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.urls import reverse
 from playwright.sync_api import expect
 
 from annotation.models import Ranking, Reader, Score
-from tests import builders
+from tests.browser.conftest import saved
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def study():
-    return builders.a_study(pairs=1)
-
-
-@pytest.fixture
-def first_case(page, live_server, study, sign_in):
-    """Bob before the sets of his first case."""
-    sign_in("bob")
-    page.goto(live_server.url + reverse("annotation:reading", args=[study.slug, 1]))
-    page.click("text=Go on to the sets")
-    expect(page.locator(".scale.marked")).to_be_visible()
-
-
-def saved(page):
-    expect(page.locator("#status")).to_have_text("Saved ✓")
 
 
 def test_a_reader_reads_a_study_to_the_end_by_mouse(page, live_server, study, sign_in):
