@@ -7,7 +7,8 @@ same bytes are one image, so that the split is by image whatever the rows are.
 from pathlib import Path
 
 from generation.datasets.records import Listing, Record
-from generation.datasets.shards import Shard, find_shards, require_columns
+from generation.datasets.shard import Shard
+from generation.datasets.shards import find_shards, require_columns
 
 
 def list_huggingface(
