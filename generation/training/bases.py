@@ -187,15 +187,17 @@ def _kandinsky(directory, captions, vae, resolution, channels, saving) -> None:
         image_size=resolution,
         patch_size=8,
     )
+    prior = PriorTransformer(
+        num_attention_heads=4,
+        attention_head_dim=32,
+        num_layers=2,
+        embedding_dim=WIDTH,
+        num_embeddings=TOKENS,
+        additional_embeddings=4,
+    )
+    prior.clip_std.data.fill_(1.0)
     KandinskyV22PriorPipeline(
-        prior=PriorTransformer(
-            num_attention_heads=4,
-            attention_head_dim=32,
-            num_layers=2,
-            embedding_dim=WIDTH,
-            num_embeddings=TOKENS,
-            additional_embeddings=4,
-        ),
+        prior=prior,
         image_encoder=CLIPVisionModelWithProjection(vision),
         text_encoder=CLIPTextModelWithProjection(_text_config(tokenizer, projection_dim=WIDTH)),
         tokenizer=tokenizer,

@@ -41,7 +41,8 @@ def train_part(
     if rank is None:
         model.requires_grad_(True).float()
         return
-    model.requires_grad_(False).to(frozen_dtype)
+    # Module.to, as diffusers' own override warns of a cast even where nothing is lost
+    torch.nn.Module.to(model.requires_grad_(False), dtype=frozen_dtype)
     torch.manual_seed(seed)
     model.add_adapter(
         PeftConfig(
@@ -62,6 +63,8 @@ def lora_parameters(model: torch.nn.Module) -> int:
 def save_lora(model: torch.nn.Module, directory: Path, dtype: torch.dtype) -> None:
     """Write the LoRA, with its alpha, as ``directory/pytorch_lora_weights.safetensors``."""
     cast_training_params(model, dtype=dtype)
+    for config in model.peft_config.values():  # a set has another order in every process
+        config.target_modules = sorted(config.target_modules)
     model.save_lora_adapter(directory, weight_name=LORA_NAME)
 
 

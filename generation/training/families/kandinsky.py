@@ -47,54 +47,11 @@ def train(
     trainer = Trainer(images, config=config, output=output, **options)
     if trainer.finished:
         return trainer.finished
-    config = trainer.config
-    prior_directory, prior_base = base_of(
-        config.pretrained_prior_model_name_or_path, config.prior_revision
-    )
-    decoder_directory, decoder_base = base_of(config.pretrained_model_name_or_path, config.revision)
-    prior = load_base(KandinskyV22PriorPipeline, prior_directory).to(trainer.device)
-    decoder = load_base(KandinskyV22Pipeline, decoder_directory).to(trainer.device)
-    for part in (prior.text_encoder, prior.image_encoder, decoder.movq):
-        part.requires_grad_(False).eval()
-    parameters = {
-        "text_encoder": count(prior.text_encoder),
-        "image_encoder": count(prior.image_encoder),
-        "prior": count(prior.prior),
-        "decoder": count(decoder.unet),
-        "movq": count(decoder.movq),
-    }
-
-    @torch.inference_mode()
-    def encode_views(pixels: torch.Tensor) -> Tensors:
-        return {
-            "image_embeds": image_embeddings(prior.image_encoder, pixels),
-            "latents": decoder.movq.encode(pixels.to(trainer.device)).latents,
-        }
-
-    def preview() -> list:
-        return trainer.preview(
-            Sampler, prior.tokenizer.model_max_length, prior=prior, decoder=decoder
-        )
-
-    samples = trainer.samples(encode_views)
-    models = {"prior": prior.prior, "decoder": decoder.unet}
+    config, work = trainer.config, _Kandinsky(trainer)
+    samples = trainer.samples(work.encode)
     if config.rank is None and config.cache_latents:
-        _set_statistics(prior.prior, samples)
-    for name, model in models.items():
-        if name == "prior":
-            loss: PriorLoss | DecoderLoss = PriorLoss(
-                config, _embed_texts(trainer, prior), trainer.draws("prior"), encode_views
-            )
-        else:
-            loss = DecoderLoss(
-                config,
-                DDPMScheduler.from_config(decoder.scheduler.config),
-                prior.get_zero_embed(device=trainer.device).detach(),
-                trainer.draws("decoder"),
-                encode_views,
-            )
-            if config.gradient_checkpointing:
-                model.enable_gradient_checkpointing()
+        _set_statistics(work.models["prior"], samples)
+    for name, model in work.models.items():
         train_part(
             model,
             targets=TARGETS[name],
@@ -103,47 +60,95 @@ def train(
             seed=config.seed,
             frozen_dtype=trainer.frozen_dtype,
         )
-        if name == "prior":  # statistics of the embeddings, not learnt
-            model.clip_mean.requires_grad_(False)
-            model.clip_std.requires_grad_(False)
-        if total := config.stages()[name]:
-            trainer.stage(
-                Stage(
-                    name=name,
-                    model=model,
-                    loss=loss,
-                    samples=samples,
-                    batch_size=config.train_batch_size,
-                    learning_rate=config.learning_rate,
-                    total=total,
-                    use_ema=config.use_ema,
-                    preview=preview if config.validation_prompts else None,
-                )
+        if not (total := config.stages()[name]):
+            continue
+        trainer.stage(
+            Stage(
+                name=name,
+                model=model,
+                loss=work.loss(name),
+                samples=samples,
+                batch_size=config.train_batch_size,
+                learning_rate=config.learning_rate,
+                total=total,
+                use_ema=config.use_ema,
+                preview=work.preview if config.validation_prompts else None,
             )
-    dtype = getattr(torch, config.weights_dtype)
-    token_length = prior.tokenizer.model_max_length
-    if config.rank is not None:
+        )
+    return work.publish()
 
-        def save_loras(to: Path) -> None:
-            for name, model in models.items():
-                save_lora(model, to / name, dtype)
 
-        parameters["lora"] = sum(lora_parameters(model) for model in models.values())
-        return trainer.publish(
-            save_loras,
-            parameters=parameters,
-            token_length=token_length,
-            base={"prior": prior_base, "decoder": decoder_base},
+class _Kandinsky:
+    """Both pipelines of the base while they are trained."""
+
+    def __init__(self, trainer: Trainer[KandinskyConfig]) -> None:
+        self.trainer, config = trainer, trainer.config
+        prior_directory, prior_base = base_of(
+            config.pretrained_prior_model_name_or_path, config.prior_revision
+        )
+        decoder_directory, decoder_base = base_of(
+            config.pretrained_model_name_or_path, config.revision
+        )
+        self.base = {"prior": prior_base, "decoder": decoder_base}
+        self.prior = load_base(KandinskyV22PriorPipeline, prior_directory).to(trainer.device)
+        self.decoder = load_base(KandinskyV22Pipeline, decoder_directory).to(trainer.device)
+        self.models = {"prior": self.prior.prior, "decoder": self.decoder.unet}
+        self.frozen = {
+            "text_encoder": self.prior.text_encoder,
+            "image_encoder": self.prior.image_encoder,
+            "movq": self.decoder.movq,
+        }
+        for part in self.frozen.values():
+            part.requires_grad_(False).eval()
+        parts = {**self.models, **self.frozen}
+        self.parameters = {name: count(part) for name, part in parts.items()}
+
+    @torch.inference_mode()
+    def encode(self, pixels: torch.Tensor) -> Tensors:
+        return {
+            "image_embeds": image_embeddings(self.prior.image_encoder, pixels),
+            "latents": self.decoder.movq.encode(pixels.to(self.trainer.device)).latents,
+        }
+
+    def loss(self, name: str) -> PriorLoss | DecoderLoss:
+        config, draws = self.trainer.config, self.trainer.draws(name)
+        if name == "prior":
+            # statistics of the embeddings, not learnt
+            self.prior.prior.clip_mean.requires_grad_(False)
+            self.prior.prior.clip_std.requires_grad_(False)
+            return PriorLoss(config, _embed_texts(self.trainer, self.prior), draws, self.encode)
+        if config.gradient_checkpointing:
+            self.decoder.unet.enable_gradient_checkpointing()
+        scheduler = DDPMScheduler.from_config(self.decoder.scheduler.config)
+        nothing = self.prior.get_zero_embed(device=self.trainer.device).detach()
+        return DecoderLoss(config, scheduler, nothing, draws, self.encode)
+
+    def preview(self) -> list:
+        length = self.prior.tokenizer.model_max_length
+        return self.trainer.preview(Sampler, length, prior=self.prior, decoder=self.decoder)
+
+    def publish(self) -> Card:
+        config, length = self.trainer.config, self.prior.tokenizer.model_max_length
+        if config.rank is None:
+            return self.trainer.publish(self._save, parameters=self.parameters, token_length=length)
+        added = sum(lora_parameters(model) for model in self.models.values())
+        return self.trainer.publish(
+            self._save_loras,
+            parameters={**self.parameters, "lora": added},
+            token_length=length,
+            base=self.base,
             lora=lora_card(config.rank, config.lora_alpha, TARGETS),
         )
 
-    def save(to: Path) -> None:
-        for part in (prior.text_encoder, prior.image_encoder, decoder.movq, *models.values()):
-            torch.nn.Module.to(part, "cpu", dtype)
-        prior.save_pretrained(to / "prior", safe_serialization=True)
-        decoder.save_pretrained(to / "decoder", safe_serialization=True)
+    def _save_loras(self, to: Path) -> None:
+        for name, model in self.models.items():
+            save_lora(model, to / name, getattr(torch, self.trainer.config.weights_dtype))
 
-    return trainer.publish(save, parameters=parameters, token_length=token_length)
+    def _save(self, to: Path) -> None:
+        for part in (*self.models.values(), *self.frozen.values()):
+            torch.nn.Module.to(part, "cpu", getattr(torch, self.trainer.config.weights_dtype))
+        self.prior.save_pretrained(to / "prior", safe_serialization=True)
+        self.decoder.save_pretrained(to / "decoder", safe_serialization=True)
 
 
 class PriorLoss:
