@@ -35,8 +35,9 @@ def list_folder(
         raise DatasetError([f"{images} is not a folder."])
     listing = Listing()
     required = {image_column, caption_column, *filter(None, [split_column])}
+    hints = {split_column: "Where there are no splits, hold images out with --holdout 0.1."}
     empty = True
-    for line, row in read_rows(captions, required=required):
+    for line, row in read_rows(captions, required=required, hints=hints):
         empty = False
         where = f"{captions.name}, line {line}"
         name, caption = row[image_column], row[caption_column]

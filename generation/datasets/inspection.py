@@ -75,4 +75,6 @@ def _shape_problem(image: Image.Image, data: bytes) -> str | None:
 
 
 def _is_transparent(image: Image.Image) -> bool:
-    return image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255
+    if not image.has_transparency_data:
+        return False
+    return bool((np.asarray(image.convert("RGBA"))[..., 3] < 255).any())

@@ -41,7 +41,7 @@ def find_shards(path: Path) -> list[Shard]:
         )
     problems = [f"{file} is missing." for file, _ in found if not file.is_file()]
     problems += _gaps([file for file, _ in found if file.suffix == ".parquet"])
-    shards = []
+    shards: list[Shard] = []
     for file, split in found:
         if file.is_file():
             kind = ParquetShard if file.suffix == ".parquet" else ArrowShard

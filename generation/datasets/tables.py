@@ -8,8 +8,13 @@ from pathlib import Path
 from generation.datasets import DatasetError
 
 
-def read_rows(file: Path, *, required: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def read_rows(
+    file: Path, *, required: set[str], hints: Mapping[str, str] | None = None
+) -> Iterator[tuple[int, dict[str, str]]]:
     """(line number, row) of a UTF-8 CSV file with a header; cells are stripped.
+
+    Args:
+        hints: what to do where a column is missing, by its name.
 
     Raises DatasetError when the file is missing, not UTF-8, lacks a required column, or has rows
     with more cells than the header.
@@ -17,7 +22,8 @@ def read_rows(file: Path, *, required: set[str]) -> Iterator[tuple[int, dict[str
     text = _text(file)
     columns = _header(text, ",")
     if missing := sorted(required - set(columns)):
-        raise _lacks(file, ", ".join(missing), columns)
+        advice = [hint for name, hint in (hints or {}).items() if name in missing]
+        raise _lacks(file, ", ".join(missing), columns, *advice)
     yield from _rows(file, text, ",", columns)
 
 
@@ -63,13 +69,10 @@ def _header(text: str, delimiter: str) -> list[str]:
     return [name.strip() for name in next(reader, [])]
 
 
-def _lacks(file: Path, missing: str, columns: list[str]) -> DatasetError:
-    return DatasetError(
-        [
-            f"{file.name} has no column {missing}; "
-            f"its columns are: {', '.join(filter(None, columns)) or 'none'}."
-        ]
-    )
+def _lacks(file: Path, missing: str, columns: list[str], *advice: str) -> DatasetError:
+    found = ", ".join(filter(None, columns)) or "none"
+    sentences = [f"{file.name} has no column {missing}; its columns are: {found}.", *advice]
+    return DatasetError([" ".join(sentences)])
 
 
 def _rows(

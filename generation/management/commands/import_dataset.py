@@ -1,6 +1,7 @@
 """Bring in a data set in a published layout, or a folder of images with a captions file."""
 
 from argparse import ArgumentTypeError
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class Command(BaseCommand):
         parser.add_argument("--split_seed", type=int, default=0)
         parser.add_argument(
             "--duplicate_distance",
-            type=int,
+            type=_bits,
             default=DISTANCE,
             metavar="BITS",
             help="of 256 in which near duplicates may differ (default: %(default)s)",
@@ -124,7 +125,14 @@ def _names(file: Path | None) -> frozenset[str]:
 
 
 def _share(text: str) -> float:
-    share = float(text)
-    if not 0 <= share < 1:
-        raise ArgumentTypeError(f"{text} is not a share from 0 to below 1")
-    return share
+    with suppress(ValueError):
+        if 0 <= (share := float(text)) < 1:
+            return share
+    raise ArgumentTypeError(f"{text} is not a share from 0 to below 1")
+
+
+def _bits(text: str) -> int:
+    with suppress(ValueError):
+        if 0 <= (bits := int(text)) <= 256:
+            return bits
+    raise ArgumentTypeError(f"{text} is not a number of bits from 0 to 256")
