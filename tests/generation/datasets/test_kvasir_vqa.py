@@ -8,7 +8,7 @@ from generation.datasets import DatasetError
 from generation.datasets.kvasir_captions import is_known, prompts_for
 from generation.datasets.layouts import read_dataset
 from generation.datasets.prompts import read_prompts
-from tests.generation.datasets.pictures import jpeg
+from tests.generation.datasets.pictures import jpeg, write_table
 
 ASKED = [
     ("What type of procedure is the image taken from?", "colonoscopy"),
@@ -116,6 +116,23 @@ def test_a_missing_shard_is_named(tmp_path):
         read_dataset("kvasir-vqa", tmp_path)
 
 
+def test_the_form_with_a_table_and_an_image_folder_is_read_too(tmp_path):
+    (tmp_path / "images").mkdir()
+    rows = [["source", "question", "answer", "img_id"]]
+    for number in range(2):
+        (tmp_path / "images" / f"cl{number}.jpg").write_bytes(jpeg(number))
+        rows += [["HyperKvasir", question, answer, f"cl{number}"] for question, answer in ASKED]
+    write_table(tmp_path / "metadata.csv", rows)
+    records = read_dataset("kvasir-vqa", tmp_path)
+    assert [(r.name, r.captions, r.read()) for r in records] == [
+        ("cl0", PROMPTS, jpeg(0)),
+        ("cl1", PROMPTS, jpeg(1)),
+    ]
+    (tmp_path / "images" / "cl1.jpg").unlink()
+    with pytest.raises(DatasetError, match=r"metadata\.csv, line 13: there is no image “cl1”"):
+        read_dataset("kvasir-vqa", tmp_path)
+
+
 # Captions
 
 
@@ -124,6 +141,19 @@ def test_no_rule_invents_a_prompt_from_an_empty_answer():
         assert is_known(question)
         for answer in ("", "none", "not relevant", " ; "):
             assert prompts_for(question, answer) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "what"),
+    [
+        ("Is there text?", "text"),
+        ("Is there a green/black box artefact?", "a green/black box artefact"),
+    ],
+)
+def test_yes_and_no_give_the_published_prompts(question, what):
+    assert prompts_for(question, "yes") == [f"Generate an image containing {what}."]
+    assert prompts_for(question, "No") == [f"Generate an image not containing {what}."]
+    assert prompts_for(question, "perhaps") == []
 
 
 @pytest.mark.parametrize("answer", ["Pink", "6-10", "-1"])
