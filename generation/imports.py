@@ -1,8 +1,9 @@
 """Bringing data sets, prompts and generators in: all of it, or nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db import transaction
@@ -10,8 +11,10 @@ from django.utils.text import slugify
 
 from generation.datasets.prompts import PromptRow
 from generation.datasets.records import Record
-from generation.engine.loading import checkpoint_digest, checkpoint_directory, read_card
+from generation.engine.cards import card_of
+from generation.engine.loading import checkpoint_digest, checkpoint_directory
 from generation.engine.registry import FAMILIES
+from generation.engine.spec import Base
 from generation.models import Dataset, Generator, Image, Prompt
 from generation.runs import store_image
 
@@ -141,20 +144,40 @@ def add_generator(
     checkpoint: str,
     revision: str = "",
     trained_on: Dataset | None = None,
+    family: str = "",
+    base: Mapping[str, Base] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    token_length: int | None = None,
+    licence: str = "",
 ) -> Generator:
     """Register a checkpoint (directory or hub id) under a name, with its card and digest.
 
+    A published model or another trainer's LoRA has no card: ``family`` (and a LoRA's ``base``, by
+    part) then say what it is; see `generation.engine.cards.card_of` for all that may be given.
+
     Raises:
-        CheckpointError: it is missing, unsafe or has no card.
-        ImportRefused: the name is taken, or the card names an unknown family.
+        CheckpointError: it or its base is missing or unsafe, or nothing says what it is.
+        ImportRefused: the name is taken, or the family or a setting can't be.
     """
     slug = slugify(name)
     if not slug:
         raise ImportRefused("Give the generator a name with letters or digits in it.")
     if Generator.objects.filter(slug=slug).exists():
         raise ImportRefused(f"There is a generator “{name}” already: choose another name.")
+    if family and family not in FAMILIES:
+        raise ImportRefused(f"There is no family “{family}”; there are: {', '.join(FAMILIES)}.")
     directory = checkpoint_directory(checkpoint, revision or None)
-    card = read_card(directory)
+    try:
+        card = card_of(
+            directory,
+            family=family,
+            base=base,
+            settings=settings,
+            token_length=token_length,
+            licence=licence,
+        )
+    except ValueError as error:
+        raise ImportRefused(str(error)) from error
     if card.family not in FAMILIES:
         raise ImportRefused(
             f"The card names the family “{card.family}”; there are: {', '.join(FAMILIES)}."
@@ -168,7 +191,7 @@ def add_generator(
         revision=revision,
         digest=checkpoint_digest(directory),
         licence=card.licence,
-        settings=asdict(card.settings),
+        settings={key: value for key, value in asdict(card.settings).items() if value is not None},
         card=card.to_json(),
         trained_on=trained_on,
     )

@@ -156,6 +156,29 @@ def test_yes_and_no_give_the_published_prompts(question, what):
     assert prompts_for(question, "perhaps") == []
 
 
+@pytest.mark.parametrize(
+    ("question", "answer", "prompt"),
+    [
+        ("How many polyps are in the image?", "1", "an image with 1 polyp"),
+        ("How many polyps are in the image?", "0", "an image with no polyps"),
+        ("What is the size of the polyp?", "11-20mm", "an image with a polyp of size 11-20mm"),
+        ("What type of polyp is present?", "Is; IIa", "polyps of type is and iia"),
+        (
+            "What color is the abnormality?",
+            "red",
+            "an image with an abnormality with the color red",
+        ),
+        (
+            "Are there any anatomical landmarks in the image?",
+            "Ileum",
+            "an image containing the ileum",
+        ),
+    ],
+)
+def test_one_and_several_are_worded_as_published(question, answer, prompt):
+    assert prompts_for(question, answer) == [f"Generate {prompt}."]
+
+
 @pytest.mark.parametrize("answer", ["Pink", "6-10", "-1"])
 def test_a_count_that_is_no_number_gives_no_prompt(answer):
     assert prompts_for("How many findings are present?", answer) == []
