@@ -2,11 +2,12 @@
 
 import hashlib
 import io
+import json
 import logging
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from django.conf import settings
@@ -21,7 +22,7 @@ from generation.engine.batching import batches, run_batched
 from generation.engine.loading import checkpoint_digest, checkpoint_directory
 from generation.engine.registry import load_sampler
 from generation.engine.seeding import image_seed
-from generation.engine.spec import Settings
+from generation.engine.spec import Card, Settings
 from generation.models import Generator, Image, ImageSet, Prompt, Run
 
 if TYPE_CHECKING:
@@ -131,17 +132,22 @@ def _sampler(generator: Generator) -> "Sampler":
             f"{generator.checkpoint} has the digest {digest[:12]}…, not "
             f"{generator.digest[:12]}…. Restore it, or add it as a new generator."
         )
-    return _loaded(generator.family, directory, digest, tuple(sorted(generator.settings.items())))
+    return _loaded(
+        generator.family,
+        directory,
+        digest,
+        json.dumps(generator.settings, sort_keys=True),
+        json.dumps(generator.card, sort_keys=True),
+    )
 
 
 @lru_cache(maxsize=1)  # one checkpoint stays in memory while work for it remains
-def _loaded(
-    family: str, directory: Path, digest: str, chosen: tuple[tuple[str, Any], ...]
-) -> "Sampler":
+def _loaded(family: str, directory: Path, digest: str, chosen: str, card: str) -> "Sampler":
     return load_sampler(
         family,
         directory,
-        settings=Settings(**dict(chosen)) if chosen else None,
+        card=Card.from_json(json.loads(card)) if card != "{}" else None,
+        settings=Settings(**json.loads(chosen)) if chosen != "{}" else None,
         device=settings.DEVICE,
     )
 

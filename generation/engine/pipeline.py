@@ -15,14 +15,13 @@ import torch
 import transformers
 from safetensors import safe_open
 
+from generation.engine.cards import LORA_NAME
 from generation.engine.device import choose_device, device_name
 from generation.engine.loading import CheckpointError, checkpoint_digest, part_directory
 from generation.engine.spec import SCHEDULERS, Card, Settings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-LORA_NAME = "pytorch_lora_weights.safetensors"
 
 diffusers.utils.logging.disable_progress_bar()
 transformers.utils.logging.disable_progress_bar()
@@ -31,11 +30,15 @@ transformers.utils.logging.disable_progress_bar()
 class PipelineSampler(ABC):
     """A family on top of diffusers; see ``spec.Sampler``.
 
-    A family names the schedulers that it can be sampled with, loads its pipelines in ``load`` and
-    draws in ``draw``.
+    A family names the schedulers that it can be sampled with, how a published model of it is
+    sampled by default, and the parts that its checkpoints have; it loads its pipelines in ``load``
+    and draws in ``draw``.
     """
 
     schedulers: ClassVar[Sequence[str]]
+    defaults: ClassVar[Settings]
+    default_token_length: ClassVar[int]
+    parts: ClassVar[tuple[str, ...]] = ("pipeline",)
 
     def __init__(
         self, directory: Path, *, card: Card, settings: Settings, device: str = "auto"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
+from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY
 from diffusers.training_utils import cast_training_params
 from peft import LoraConfig as PeftConfig
+from peft import get_peft_model_state_dict
+from safetensors.torch import save_file
 
-from generation.engine.pipeline import LORA_NAME
+from generation.engine.cards import LORA_NAME
 
 _ATTENTION = ["to_k", "to_q", "to_v", "to_out.0"]
 # The paper's: they give the counts of its Table 4.
@@ -61,11 +65,18 @@ def lora_parameters(model: torch.nn.Module) -> int:
 
 
 def save_lora(model: torch.nn.Module, directory: Path, dtype: torch.dtype) -> None:
-    """Write the LoRA, with its alpha, as ``directory/pytorch_lora_weights.safetensors``."""
-    cast_training_params(model, dtype=dtype)
-    for config in model.peft_config.values():  # a set has another order in every process
-        config.target_modules = sorted(config.target_modules)
-    model.save_lora_adapter(directory, weight_name=LORA_NAME)
+    """Write the LoRA, with its alpha, as ``directory/pytorch_lora_weights.safetensors``.
+
+    As diffusers' ``save_lora_adapter`` does, but equal weights give equal bytes: there, sets and
+    several entries of metadata come in another order in every process.
+    """
+    config = model.peft_config["default"].to_dict()
+    config["target_modules"] = sorted(config["target_modules"])
+    weights = get_peft_model_state_dict(model, adapter_name="default")
+    tensors = {name: tensor.to("cpu", dtype).contiguous() for name, tensor in weights.items()}
+    directory.mkdir(parents=True, exist_ok=True)
+    metadata = {LORA_ADAPTER_METADATA_KEY: json.dumps(config, indent=2, sort_keys=True)}
+    save_file(tensors, directory / LORA_NAME, metadata=metadata)
 
 
 def lora_card(rank: int, alpha: float | None, targets: dict[str, list[str]]) -> dict:

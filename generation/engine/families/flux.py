@@ -13,6 +13,7 @@ import torch
 from diffusers import DiffusionPipeline, FluxPipeline
 
 from generation.engine.pipeline import PipelineSampler, token_ids
+from generation.engine.spec import Settings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,6 +23,10 @@ class Sampler(PipelineSampler):
     """Samples a ``FluxPipeline``; see ``spec.Sampler``."""
 
     schedulers = ("flow_match_euler",)
+    defaults = Settings(
+        width=1024, height=1024, steps=28, guidance_scale=3.5, scheduler="flow_match_euler"
+    )
+    default_token_length = 512
 
     def load(self) -> dict[str, DiffusionPipeline]:
         pipeline = self.load_pipeline(FluxPipeline)

@@ -12,17 +12,27 @@ import torch
 from diffusers import DiffusionPipeline, KandinskyV22Pipeline, KandinskyV22PriorPipeline
 
 from generation.engine.pipeline import PipelineSampler, set_scheduler, token_ids
+from generation.engine.spec import Settings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-PRIOR_STEPS, PRIOR_GUIDANCE_SCALE = 25, 4.0  # diffusers' defaults
 
 
 class Sampler(PipelineSampler):
     """Samples prior and decoder one after the other; see ``spec.Sampler``."""
 
     schedulers = ("ddpm", "ddim")
+    defaults = Settings(
+        width=512,
+        height=512,
+        steps=50,
+        guidance_scale=4.0,
+        scheduler="ddpm",
+        prior_steps=25,
+        prior_guidance_scale=4.0,
+    )
+    default_token_length = 77
+    parts = ("prior", "decoder")
 
     def load(self) -> dict[str, DiffusionPipeline]:
         prior = self.load_pipeline(KandinskyV22PriorPipeline, "prior")
@@ -42,8 +52,8 @@ class Sampler(PipelineSampler):
         embeddings = self.prior(
             prompts,
             generator=generators,
-            num_inference_steps=settings.prior_steps or PRIOR_STEPS,
-            guidance_scale=settings.prior_guidance_scale or PRIOR_GUIDANCE_SCALE,
+            num_inference_steps=settings.prior_steps or self.defaults.prior_steps,
+            guidance_scale=settings.prior_guidance_scale or self.defaults.prior_guidance_scale,
         )
         return self.decoder(
             image_embeds=embeddings.image_embeds,

@@ -5,9 +5,12 @@ As published it is sampled with 150 DDIM steps, eta = 1, guidance 4.5 at 256×25
 """
 
 from generation.engine.families import stable_diffusion
+from generation.engine.spec import Settings
 
 
 class Sampler(stable_diffusion.Sampler):
     """Samples an MSDM checkpoint; see ``spec.Sampler``."""
 
     schedulers = ("ddim", "ddpm", "dpmsolver++")
+    defaults = Settings(width=256, height=256, steps=150, guidance_scale=4.5, eta=1.0)
+    default_token_length = 64

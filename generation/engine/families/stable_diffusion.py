@@ -13,6 +13,7 @@ import torch
 from diffusers import DiffusionPipeline, StableDiffusionPipeline
 
 from generation.engine.pipeline import PipelineSampler, set_scheduler, token_ids
+from generation.engine.spec import Settings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,6 +23,8 @@ class Sampler(PipelineSampler):
     """Samples a ``StableDiffusionPipeline``; see ``spec.Sampler``."""
 
     schedulers = ("pndm", "ddim", "ddpm", "dpmsolver++")
+    defaults = Settings(width=512, height=512, steps=50, guidance_scale=7.5, scheduler="pndm")
+    default_token_length = 77
 
     def load(self) -> dict[str, DiffusionPipeline]:
         pipeline = self.load_pipeline(
