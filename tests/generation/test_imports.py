@@ -158,7 +158,7 @@ def test_a_generator_s_name_is_given_once(checkpoint):
 def test_a_checkpoint_of_an_unknown_family_or_without_card_is_refused(checkpoint, tmp_path):
     card = json.loads((checkpoint / "blindread.json").read_text())
     (tmp_path / "blindread.json").write_text(json.dumps({**card, "family": "gan"}))
-    with pytest.raises(ImportRefused, match="“gan”; there are: .*msdm"):
+    with pytest.raises(ImportRefused, match=r"“gan”; there are: .*msdm"):
         add_generator(name="Other", checkpoint=str(tmp_path))
     (tmp_path / "blindread.json").unlink()
     with pytest.raises(CheckpointError, match=r"has no blindread\.json"):
