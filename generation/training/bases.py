@@ -7,6 +7,7 @@ Where no hub can be reached, in tests and for the demonstration. Weights are ran
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -50,13 +51,15 @@ def make_base(
     resolution: int = 64,
     seed: int = 0,
     vae: Path | None = None,
+    clip: Path | None = None,
     channels: Sequence[int] = (32, 64),
     **saving,
 ) -> Path:
     """Write a base of ``family`` ("flux", "kandinsky" or "stable_diffusion"); its directory.
 
-    ``captions`` give the tokenizers their vocabulary, ``vae`` is the directory of an AutoencoderKL
-    to take over, ``channels`` are those of the U-Net (multiples of 32). Kandinsky's is two
+    ``captions`` give the tokenizers their vocabulary. To take over: ``vae`` is the directory of an
+    AutoencoderKL, ``clip`` one with the folders ``text`` and ``vision`` (see ``clip.py``).
+    ``channels`` are those of the U-Net (multiples of 32). Kandinsky's is two
     pipelines, in the folders ``prior`` and ``decoder``. ``saving`` goes to diffusers'
     ``save_pretrained``. Raises ValueError for another family.
     """
@@ -73,8 +76,74 @@ def make_base(
         if vae
         else _autoencoder(resolution)
     )
-    makers[family](directory, list(captions), autoencoder, resolution, channels, saving)
+    encoders = load_clip(clip) if clip else new_clip(captions, resolution)
+    makers[family](directory, list(captions), autoencoder, encoders, resolution, channels, saving)
     return directory
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Text and image encoder with embeddings of the same ``WIDTH``."""
+
+    tokenizer: CLIPTokenizer
+    text: CLIPTextModelWithProjection
+    vision: CLIPVisionModelWithProjection
+
+    def save(self, directory: Path) -> None:
+        self.tokenizer.save_pretrained(directory / "text")
+        self.text.save_pretrained(directory / "text")
+        self.vision.save_pretrained(directory / "vision")
+
+    def text_alone(self) -> CLIPTextModel:
+        """The text encoder without its projection, as Stable Diffusion and FLUX have it."""
+        config = CLIPTextConfig.from_dict(self.text.config.to_dict())
+        model = CLIPTextModel(config)
+        weights = self.text.state_dict()
+        known = model.state_dict().keys()
+        model.load_state_dict({key: weights[_match(key, weights)] for key in known})
+        return model
+
+
+def _match(key: str, weights: dict[str, torch.Tensor]) -> str:
+    return key if key in weights else f"text_model.{key}"
+
+
+def new_clip(captions: Sequence[str], resolution: int) -> Clip:
+    """With the global generator's random weights."""
+    tokenizer = train_tokenizer(captions, TOKENS)
+    text = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=2 * WIDTH,
+        projection_dim=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=tokenizer.model_max_length,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    vision = CLIPVisionConfig(
+        hidden_size=WIDTH,
+        intermediate_size=2 * WIDTH,
+        projection_dim=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        image_size=resolution,
+        patch_size=8,
+    )
+    return Clip(
+        tokenizer, CLIPTextModelWithProjection(text), CLIPVisionModelWithProjection(vision)
+    )
+
+
+def load_clip(directory: Path) -> Clip:
+    """What ``Clip.save`` wrote."""
+    return Clip(
+        CLIPTokenizer.from_pretrained(directory / "text"),
+        CLIPTextModelWithProjection.from_pretrained(directory / "text", use_safetensors=True),
+        CLIPVisionModelWithProjection.from_pretrained(directory / "vision", use_safetensors=True),
+    )
 
 
 def _autoencoder(resolution: int) -> AutoencoderKL:
@@ -90,23 +159,7 @@ def _autoencoder(resolution: int) -> AutoencoderKL:
     )
 
 
-def _text_config(tokenizer: CLIPTokenizer, **more) -> CLIPTextConfig:
-    return CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=WIDTH,
-        intermediate_size=2 * WIDTH,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=tokenizer.model_max_length,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        **more,
-    )
-
-
-def _stable_diffusion(directory, captions, vae, resolution, channels, saving) -> None:
-    tokenizer = train_tokenizer(captions, TOKENS)
+def _stable_diffusion(directory, captions, vae, clip, resolution, channels, saving) -> None:
     unet = UNet2DConditionModel(
         sample_size=resolution // 4,
         in_channels=4,
@@ -121,8 +174,8 @@ def _stable_diffusion(directory, captions, vae, resolution, channels, saving) ->
     StableDiffusionPipeline(
         vae=vae,
         unet=unet,
-        text_encoder=CLIPTextModel(_text_config(tokenizer)),
-        tokenizer=tokenizer,
+        text_encoder=clip.text_alone(),
+        tokenizer=clip.tokenizer,
         scheduler=PNDMScheduler(
             beta_start=0.00085,
             beta_end=0.012,
@@ -137,16 +190,16 @@ def _stable_diffusion(directory, captions, vae, resolution, channels, saving) ->
     ).save_pretrained(directory, safe_serialization=True, **saving)
 
 
-def _flux(directory, captions, vae, resolution, channels, saving) -> None:
-    tokenizer, tokenizer_2 = train_tokenizer(captions, TOKENS), train_t5_tokenizer(captions)
+def _flux(directory, captions, vae, clip, resolution, channels, saving) -> None:
+    tokenizer_2 = train_t5_tokenizer(captions)
     if vae.config.shift_factor is None:
         vae.register_to_config(shift_factor=0.0)
     transformer = FluxTransformer2DModel(
         in_channels=4 * vae.config.latent_channels,
         num_layers=2,
-        num_single_layers=4,
+        num_single_layers=2,
         attention_head_dim=16,
-        num_attention_heads=6,
+        num_attention_heads=8,
         joint_attention_dim=WIDTH,
         pooled_projection_dim=WIDTH,
         guidance_embeds=True,
@@ -168,29 +221,19 @@ def _flux(directory, captions, vae, resolution, channels, saving) -> None:
             shift=3.0, use_dynamic_shifting=True, base_shift=0.5, max_shift=1.15
         ),
         vae=vae,
-        text_encoder=CLIPTextModel(_text_config(tokenizer)),
-        tokenizer=tokenizer,
+        text_encoder=clip.text_alone(),
+        tokenizer=clip.tokenizer,
         text_encoder_2=text_encoder_2,
         tokenizer_2=tokenizer_2,
         transformer=transformer,
     ).save_pretrained(directory, safe_serialization=True, **saving)
 
 
-def _kandinsky(directory, captions, vae, resolution, channels, saving) -> None:
-    tokenizer = train_tokenizer(captions, TOKENS)
-    vision = CLIPVisionConfig(
-        hidden_size=WIDTH,
-        intermediate_size=2 * WIDTH,
-        projection_dim=WIDTH,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        image_size=resolution,
-        patch_size=8,
-    )
+def _kandinsky(directory, captions, vae, clip, resolution, channels, saving) -> None:
     prior = PriorTransformer(
-        num_attention_heads=4,
-        attention_head_dim=32,
-        num_layers=2,
+        num_attention_heads=6,
+        attention_head_dim=16,
+        num_layers=3,
         embedding_dim=WIDTH,
         num_embeddings=TOKENS,
         additional_embeddings=4,
@@ -198,9 +241,9 @@ def _kandinsky(directory, captions, vae, resolution, channels, saving) -> None:
     prior.clip_std.data.fill_(1.0)
     KandinskyV22PriorPipeline(
         prior=prior,
-        image_encoder=CLIPVisionModelWithProjection(vision),
-        text_encoder=CLIPTextModelWithProjection(_text_config(tokenizer, projection_dim=WIDTH)),
-        tokenizer=tokenizer,
+        image_encoder=clip.vision,
+        text_encoder=clip.text,
+        tokenizer=clip.tokenizer,
         scheduler=UnCLIPScheduler(
             prediction_type="sample",
             variance_type="fixed_small_log",

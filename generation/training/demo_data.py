@@ -8,7 +8,7 @@ from generation.phantom.captions import DEMO_PROMPTS
 from generation.phantom.corpus import PhantomImage, corpus
 from generation.training.data import TrainingImage
 
-CORPUS_SIZE, CORPUS_SEED, RESOLUTION = 1500, 2024, 64
+CORPUS_SIZE, CORPUS_SEED, RESOLUTION = 6000, 2024, 64
 
 
 def draw_training_images(directory: Path) -> list[TrainingImage]:
