@@ -100,6 +100,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Files. Images are never served from here: views check who asks.
 MEDIA_ROOT = Path(env("MEDIA_ROOT", default=str(DATA_DIR / "media")))
+# Checkpoints that trainings on the pages make.
+MODELS_ROOT = Path(env("MODELS_ROOT", default=str(DATA_DIR / "models"))).resolve()
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)

@@ -8,15 +8,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Callable[..., None]]:
-    """Yields ``show(done, total, title=None)``; a new title may be given with any step."""
+def progress_bar(title: str, *, on: bool = True) -> Iterator[Callable[..., None]]:
+    """Yields ``show(done, total, title=None)``; a new title may be given with any step.
+
+    Nothing is shown with ``on`` False: of several processes one shall speak.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=Console(stderr=True), disable=not on) as bar:
         task = bar.add_task(title, total=None)
 
         def show(done: int, total: int, title: str | None = None) -> None:

@@ -1,90 +1,159 @@
 """Train a generator on the images of a data set."""
 
-from collections.abc import Sequence
-from dataclasses import fields, replace
+import argparse
+import inspect
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any, get_type_hints
 
-from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from generation.engine.loading import CheckpointError
-from generation.imports import ImportRefused, add_generator
+from generation.imports import ImportRefused
 from generation.management.lookup import one
 from generation.management.progress import progress_bar
-from generation.models import Dataset
-from generation.training.config import PRESETS, TrainingConfig, TrainingConfigError
-
-# Settings of a preset that can be changed on the command line, by diffusers' names.
-_KINDS = {"int": int, "float": float, "str": str, "str | None": str}
-_SETTINGS = {
-    field.name: _KINDS[str(field.type)] for field in fields(TrainingConfig) if field.type in _KINDS
-}
+from generation.models import Dataset, Generator, Image
+from generation.training.config import CONFIGS, PRESETS, TrainingConfig
+from generation.training.registry import load_trainer
+from generation.training_settings import read_file, resolve
+from generation.trainings import (
+    TrainingError,
+    check_name,
+    process_state,
+    register,
+    training_images,
+)
 
 
 class Command(BaseCommand):
     help = (
-        "Train an MSDM on a data set and register it as a generator. Stopped, the same command "
-        "goes on where it was."
+        "Train a generator on a data set and register it. Stopped, the same command goes on where "
+        "it was. `train FAMILY --help` lists the family's settings. On several GPUs: "
+        "accelerate launch --num_processes 2 manage.py train FAMILY …"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("family", choices=["msdm"])
-        parser.add_argument("--dataset", required=True, metavar="SLUG")
-        parser.add_argument("--split", default="train")
-        parser.add_argument("--preset", default="small", choices=sorted(PRESETS))
-        parser.add_argument("--name", required=True, help="the generator's name")
-        parser.add_argument("--output", type=Path, required=True, metavar="DIR")
-        parser.add_argument("--restart", action="store_true", help="drop an unfinished training")
-        for name, kind in _SETTINGS.items():
-            parser.add_argument(f"--{name}", type=kind)
+        families = parser.add_subparsers(dest="family", required=True, metavar="FAMILY")
+        for family, kind in CONFIGS.items():
+            about = inspect.getdoc(kind) or ""
+            _add_family(
+                families.add_parser(
+                    family,
+                    help=about.partition("\n")[0],
+                    description=f"{about}\n\n{inspect.getdoc(TrainingConfig)}",
+                    formatter_class=argparse.RawDescriptionHelpFormatter,
+                    allow_abbrev=False,
+                ),
+                family,
+            )
 
     def handle(self, **options) -> None:
-        from generation.training.data import TrainingDataError, TrainingImage
-        from generation.training.loop import Progress, TrainingDiverged
-        from generation.training.msdm import train_msdm
+        from generation.training.data import TrainingDataError
+        from generation.training.loop import TrainingDiverged
 
-        dataset = one(Dataset, options["dataset"])
-        rows = dataset.images.filter(split=options["split"]).prefetch_related("prompts")
-        if not rows:
-            has = ", ".join(dataset.splits()) or "no images"
-            raise CommandError(f"“{dataset}” has no split “{options['split']}”; it has: {has}.")
-        images: Sequence[TrainingImage] = [
-            TrainingImage(
-                id=image.sha256,
-                path=Path(default_storage.path(str(image.file.name))),
-                captions=tuple(prompt.text for prompt in image.prompts.all()),
-            )
-            for image in rows
-        ]
-        changes = {name: options[name] for name in _SETTINGS if options[name] is not None}
         try:
-            config = replace(PRESETS[options["preset"]], **changes)
-            with progress_bar("Preparing") as show:
-
-                def report(now: Progress) -> None:
-                    show(now.step, now.total, f"{now.stage} · loss {now.loss:.4f}")
-
-                train_msdm(
-                    images,
-                    config=config,
-                    output=options["output"],
-                    resume=not options["restart"],
-                    progress=report,
-                    licence=dataset.licence or "unknown",
-                    phantom=dataset.phantom,
-                )
-            generator = add_generator(
-                name=options["name"], checkpoint=str(options["output"]), trained_on=dataset
-            )
+            self._train(**options)
         except (
-            TrainingConfigError,
-            TrainingDataError,
-            TrainingDiverged,
             CheckpointError,
             ImportRefused,
-            ValueError,
+            OSError,  # SaveFailed among them
+            TrainingDataError,
+            TrainingDiverged,
+            ValueError,  # TrainingConfigError, TrainingError
         ) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             raise CommandError("Stopped. The same command goes on where it was.") from None
-        self.stdout.write(f"Trained and added the generator “{generator}”: {generator.slug}")
+
+    def _train(self, *, family: str, output: Path, name: str, restart: bool, **options) -> None:
+        dataset = one(Dataset, options["dataset"])
+        config = resolve(family, options["preset"], _changes(family, options))
+        _check_place(name, output, restart=restart)
+        images = training_images(dataset, options["split"])
+        main = process_state().is_main_process
+        with progress_bar("Preparing", on=main) as show:
+            load_trainer(family)(
+                images,
+                config=config,
+                output=output,
+                resume=not restart,
+                progress=lambda now: show(
+                    now.step, now.total, f"{now.stage} · loss {now.loss:.4f}"
+                ),
+                licence=dataset.licence or "unknown",
+                phantom=dataset.phantom,
+            )
+        if main:
+            generator = register(name, output, dataset)
+            self.stdout.write(f"Trained and added the generator “{generator}”: {generator.slug}")
+
+
+def _add_family(parser: CommandParser, family: str) -> None:
+    presets = PRESETS[family]
+    parser.add_argument("--dataset", required=True, metavar="SLUG")
+    parser.add_argument("--split", default="train", choices=Image.Split.values)
+    parser.add_argument("--name", required=True, help="the generator's name")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--preset", default="paper", choices=list(presets), help="default: paper")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings in TOML or JSON; flags go before it"
+    )
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument(
+        "--resume_from_checkpoint",
+        choices=["latest"],
+        default="latest",
+        help="it always goes on from the newest checkpoint, unless:",
+    )
+    again.add_argument("--restart", action="store_true", help="drop an unfinished training")
+    settings = parser.add_argument_group("settings (default in each preset)")
+    kinds = get_type_hints(CONFIGS[family])
+    for field in fields(CONFIGS[family]):
+        defaults = {preset: getattr(config, field.name) for preset, config in presets.items()}
+        settings.add_argument(
+            f"--{field.name}",
+            dest=f"set_{field.name}",
+            help=_said(defaults).replace("%", "%%"),
+            **_reading(kinds[field.name]),
+        )
+
+
+def _reading(kind: Any) -> dict[str, Any]:
+    """How argparse takes a value; `make_config` reads it."""
+    if kind is bool:
+        return {"nargs": "?", "const": "true", "metavar": "true|false"}
+    if str(kind).startswith("tuple"):
+        return {"nargs": "+", "metavar": "VALUE"}
+    return {"metavar": "VALUE"}
+
+
+def _said(defaults: Mapping[str, Any]) -> str:
+    if len(set(defaults.values())) == 1:
+        return _word(next(iter(defaults.values())))
+    return "; ".join(f"{preset}: {_word(value)}" for preset, value in defaults.items())
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(_word, value)) or "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value in (None, "") else str(value)
+
+
+def _changes(family: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What differs from the preset: the file's settings, and over them the flags'."""
+    file = read_file(options["config"]) if options["config"] else {}
+    given = {field.name: options[f"set_{field.name}"] for field in fields(CONFIGS[family])}
+    return {**file, **{name: value for name, value in given.items() if value is not None}}
+
+
+def _check_place(name: str, output: Path, *, restart: bool) -> None:
+    """Raises TrainingError when the result could not be registered, days later."""
+    check_name(name, output=None if restart else output)
+    holds = Generator.objects.filter(checkpoint=str(output.resolve())).first()
+    if restart and holds:
+        raise TrainingError(
+            f"{output} holds the checkpoint of the generator “{holds}”; choose another --output."
+        )
