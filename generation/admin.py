@@ -3,7 +3,7 @@
 from django.contrib import admin, messages
 
 from generation.jobs import enqueue
-from generation.models import Dataset, Generator, Image, ImageSet, Prompt, Run
+from generation.models import Dataset, Generator, Image, ImageSet, Prompt, Run, Training
 
 
 class RecordAdmin(admin.ModelAdmin):
@@ -56,26 +56,41 @@ class GeneratorAdmin(RecordAdmin):
     search_fields = ["name", "slug", "checkpoint", "digest"]
 
 
-@admin.register(Run)
-class RunAdmin(RecordAdmin):
-    list_display = ["pk", "generator", "status", "done", "total", "attempts", "error"]
-    list_filter = ["status", "generator"]
-    list_select_related = ["generator"]
-    search_fields = ["generator__name", "error"]
+class JobAdmin(RecordAdmin):
+    """Jobs can be steered."""
+
+    list_filter = ["status"]
     date_hierarchy = "queued_at"
     actions = ["cancel", "retry"]
 
     @admin.action(description="Cancel")
-    def cancel(self, request, runs) -> None:
-        for run in runs:
-            run.cancel()
+    def cancel(self, request, jobs) -> None:
+        for job in jobs:
+            job.cancel()
 
-    @admin.action(description="Queue failed or cancelled runs again")
-    def retry(self, request, runs) -> None:
-        retried = [run for run in runs if run.retry()]
-        for run in retried:
-            enqueue(run)
-        messages.info(request, f"{len(retried)} runs were queued again.")
+    @admin.action(description="Queue failed or cancelled %(verbose_name_plural)s again")
+    def retry(self, request, jobs) -> None:
+        retried = [job for job in jobs if job.retry()]
+        for job in retried:
+            enqueue(job)
+        kinds = self.model._meta.verbose_name_plural
+        messages.info(request, f"{len(retried)} {kinds} were queued again.")
+
+
+@admin.register(Run)
+class RunAdmin(JobAdmin):
+    list_display = ["pk", "generator", "status", "done", "total", "attempts", "error"]
+    list_filter = ["status", "generator"]
+    list_select_related = ["generator"]
+    search_fields = ["generator__name", "error"]
+
+
+@admin.register(Training)
+class TrainingAdmin(JobAdmin):
+    list_display = ["name", "family", "dataset", "status", "done", "total", "attempts", "error"]
+    list_filter = ["status", "family"]
+    list_select_related = ["dataset"]
+    search_fields = ["name", "error"]
 
 
 @admin.register(ImageSet)

@@ -36,6 +36,14 @@ def read_file(path: Path) -> dict[str, Any]:
         raise TrainingConfigError(f"{path}: {error}") from error
 
 
+def as_lines(settings: Mapping[str, Any]) -> str:
+    """Settings as `read_lines` reads them; TOML has no null, so None is the word "none"."""
+    return "\n".join(
+        f"{name} = {json.dumps('none' if value is None else value, ensure_ascii=False)}"
+        for name, value in settings.items()
+    )
+
+
 def resolve(family: str, preset: str, changes: Mapping[str, Any]) -> TrainingConfig:
     """The preset with these changes.
 

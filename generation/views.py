@@ -6,15 +6,19 @@ from django.http import FileResponse, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from generation.models import Generator, Image
+from generation.models import Generator, Image, Training
 from generation.permissions import Request, researcher_required
 
 
 @require_safe
 @researcher_required
 def generator_list(request: Request) -> HttpResponse:
-    generators = Generator.objects.select_related("trained_on")
-    return render(request, "generation/generator_list.html", {"generators": generators})
+    """All generators, and this researcher's trainings."""
+    context = {
+        "generators": Generator.objects.select_related("trained_on"),
+        "trainings": Training.objects.owned_by(request.user).select_related("dataset", "generator"),
+    }
+    return render(request, "generation/generator_list.html", context)
 
 
 @require_safe
