@@ -1,0 +1,1 @@
+"""Other words for a prompt, and a reader that tells whether they mean the same. Pure."""
