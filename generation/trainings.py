@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 import shutil
 import time
 from pathlib import Path
@@ -193,11 +192,11 @@ def process_state(*, fresh: bool = False) -> "PartialState":
     format for the life of a process, but a worker trains one configuration after another.
     """
     from accelerate.state import AcceleratorState, PartialState
-    from accelerate.utils import patch_environment
+    from accelerate.utils import get_int_from_env, patch_environment
 
     if fresh:
         AcceleratorState._reset_state(reset_partial_state=True)
-    if settings.DEVICE == "auto" or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if settings.DEVICE == "auto" or get_int_from_env(["WORLD_SIZE"], 1) > 1:
         return PartialState()
     with patch_environment(ACCELERATE_TORCH_DEVICE=settings.DEVICE):
         return PartialState()
