@@ -4,18 +4,28 @@ from django.urls import reverse
 from generation import models
 from generation.models import Dataset, Generator, Image, Run
 from tests.builders import a_draft, a_user, complete_sets
+from tests.generation.a_training import a_training, a_training_set
 
 pytestmark = pytest.mark.django_db
-MODELS = [models.Dataset, models.Generator, models.Image, models.ImageSet, models.Prompt, Run]
+MODELS = [
+    models.Dataset,
+    models.Generator,
+    models.Image,
+    models.ImageSet,
+    models.Prompt,
+    models.Training,
+    Run,
+]
 
 
 @pytest.fixture
-def root(client):
+def root(client, tmp_path):
     client.force_login(
         a_user("root", is_superuser=True, is_staff=True),
         backend="django.contrib.auth.backends.ModelBackend",
     )
     complete_sets(a_draft())
+    a_training(a_training_set(tmp_path))
     return client
 
 
