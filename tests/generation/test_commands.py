@@ -1,21 +1,33 @@
 import csv
+from contextlib import contextmanager
+from dataclasses import fields
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from generation.management.commands.train import Command as Train
 from generation.models import Dataset, Generator, Image, Run
+from generation.training.bases import make_base
+from generation.training.config import CONFIGS
+from generation.training_settings import as_lines
 from tests.builders import a_dataset, a_generator, an_image, png
+from tests.generation.tiny_msdm import TINY
 
-TINY_TRAINING = [
+TINY_LORA = [
+    "--preset=small",
     "--resolution=32",
-    "--vae_max_train_steps=2",
-    "--max_train_steps=2",
+    "--rank=2",
     "--train_batch_size=2",
-    "--vae_train_batch_size=2",
+    "--max_train_steps=2",
     "--checkpointing_steps=1",
-    "--steps=2",
+    "--cache_views=1",
 ]
+# Family → flags beside the base.
+TRAININGS = {
+    "kandinsky": [*TINY_LORA, "--prior_max_train_steps=1", "--prior_steps=2", "--steps=2"],
+    "flux": [*TINY_LORA, "--token_length=16", "--steps=2"],
+    "stable_diffusion": [flag for flag in TINY_LORA if "rank" not in flag],
+}
 
 
 @pytest.fixture
@@ -124,51 +136,139 @@ def test_a_name_that_doesn_t_exist_is_answered_with_those_that_do():
         call_command("generate")
 
 
-@pytest.mark.django_db
-def test_a_model_is_trained_and_registered_by_one_command(folder, tmp_path, capsys):
-    import_polyps(folder)
-    output = tmp_path / "model"
+def train(family, folder, *more, dataset="polyps", name="My model"):
+    output = folder / "model"
     call_command(
-        "train", "msdm", "--dataset=polyps", "--name=My model", f"--output={output}", *TINY_TRAINING
+        "train", family, f"--dataset={dataset}", f"--name={name}", f"--output={output}", *more
     )
+
+
+@pytest.fixture
+def tiny(folder):
+    """Flags that make an MSDM as small as the tests', from a file of settings."""
+    (folder / "tiny.toml").write_text(as_lines(TINY.to_json()))
+    return f"--config={folder / 'tiny.toml'}"
+
+
+@pytest.mark.django_db
+def test_a_model_is_trained_and_registered_by_one_command(folder, tiny, capsys):
+    import_polyps(folder)
+    train("msdm", folder, tiny, "--max_train_steps", "2", "--use_ema", "false")
     generator = Generator.objects.get()
     assert (generator.slug, generator.trained_on.slug) == ("my-model", "polyps")
-    assert generator.checkpoint == str(output)
+    assert generator.checkpoint == str(folder / "model")
     assert generator.settings["width"] == 32
-    assert generator.card["training"]["config"]["max_train_steps"] == 2
+    config = generator.card["training"]["config"]
+    assert (config["max_train_steps"], config["use_ema"]) == (2, False), "flags go before the file"
+    assert config["unet_block_out_channels"] == [32, 32], "the file before the preset"
+    assert "added the generator “My model”: my-model" in capsys.readouterr().out
+    train("msdm", folder, tiny, "--max_train_steps=2", "--use_ema=false")
+    assert Generator.objects.get() == generator, "the same command again changes nothing"
 
 
 @pytest.mark.django_db
-def test_training_on_a_split_that_doesn_t_exist_names_those_that_do(tmp_path):
+@pytest.mark.parametrize("family", TRAININGS)
+def test_every_family_is_trained_by_the_command_from_a_base(family, folder, tmp_path):
+    import_polyps(folder)
+    captions = [f"polyp {number}" for number in range(4)]
+    base = make_base(family, tmp_path / "base", captions=captions, resolution=32)
+    flags = {"pretrained_model_name_or_path": base}
+    if family == "kandinsky":
+        flags["pretrained_model_name_or_path"] = base / "decoder"
+        flags["pretrained_prior_model_name_or_path"] = base / "prior"
+    train(family, folder, *TRAININGS[family], *(f"--{name}={path}" for name, path in flags.items()))
+    generator = Generator.objects.get()
+    assert generator.family == family
+    assert (generator.settings["width"], generator.card["token_length"] > 0) == (32, True)
+    assert bool(generator.card["lora"]) == (family != "stable_diffusion")
+
+
+@pytest.mark.django_db
+def test_a_training_stopped_by_the_keyboard_goes_on_with_the_same_command(
+    folder, tiny, monkeypatch
+):
+    import_polyps(folder)
+    steps = []
+
+    @contextmanager
+    def bar(title, *, on):
+        def show(done, total, title):
+            steps.append((title.partition(" ")[0], done))
+            if steps == [*(("vae", n) for n in range(1, 5)), ("unet", 1), ("unet", 2), ("unet", 3)]:
+                raise KeyboardInterrupt
+
+        yield show
+
+    monkeypatch.setattr("generation.management.commands.train.progress_bar", bar)
+    with pytest.raises(CommandError, match="The same command goes on where it was"):
+        train("msdm", folder, tiny)
+    assert not Generator.objects.exists()
+    steps.clear()
+    train("msdm", folder, tiny)
+    assert steps == [("unet", 3), ("unet", 4), ("unet", 5)], "checkpoints were of every second step"
+    assert Generator.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_an_unfinished_training_is_dropped_when_asked_but_no_generator_s_checkpoint(folder, tiny):
+    import_polyps(folder)
+    train("msdm", folder, tiny)
+    with pytest.raises(CommandError, match=r"configuration differs .*seed 5 → 6"):
+        train("msdm", folder, tiny, "--seed=6")
+    with pytest.raises(CommandError, match="There is a generator “My model” already"):
+        train("msdm", folder, tiny, "--restart")
+    with pytest.raises(CommandError, match="holds the checkpoint of the generator “My model”"):
+        train("msdm", folder, tiny, "--restart", name="Another")
+    (folder / "model.training").mkdir()
+    (folder / "model.training" / "recipe.json").write_text('{"data": "other", "config": {}}')
+    Generator.objects.all().delete()
+    train("msdm", folder, tiny, "--restart")
+    assert not (folder / "model.training").exists()
+
+
+@pytest.mark.django_db
+def test_training_on_a_split_that_doesn_t_exist_names_those_that_do(tmp_path, tiny):
     dataset = a_dataset(pairs=1)
     an_image(dataset=dataset, split="train")
     with pytest.raises(CommandError, match="no split “validation”; it has: test, train"):
-        call_command(
-            "train",
-            "msdm",
-            f"--dataset={dataset.slug}",
-            "--split=validation",
-            "--name=X",
-            f"--output={tmp_path}",
-        )
+        train("msdm", tmp_path, tiny, "--split=validation", dataset=dataset.slug)
 
 
-def test_every_setting_of_the_training_can_be_given():
-    parser = Train().create_parser("manage.py", "train")
-    arguments = ["--learning_rate=1e-4", "--seed=3", "--prediction_type=v_prediction"]
-    options = parser.parse_args(["msdm", "--dataset=a", "--name=b", "--output=c", *arguments])
-    assert (options.learning_rate, options.seed) == (1e-4, 3)
-    assert options.prediction_type == "v_prediction"
+@pytest.mark.parametrize("family", CONFIGS)
+def test_every_setting_of_a_family_has_a_flag_that_says_its_default(family, capsys):
+    with pytest.raises(SystemExit) as left:
+        Train().create_parser("manage.py", "train").parse_args([family, "--help"])
+    assert left.value.code == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for field in fields(CONFIGS[family]):
+        assert f"--{field.name} " in shown
+    if family == "flux":
+        assert "--rank VALUE paper: 64; small: 16" in shown
+        assert "--vae" not in shown
 
 
 @pytest.mark.django_db
-def test_a_setting_that_can_t_be_is_refused_before_anything_is_trained(folder, tmp_path):
+def test_settings_that_can_t_be_are_refused_before_anything_is_trained(folder):
     import_polyps(folder)
-    for setting, complaint in {
-        "--resolution=33": "resolution is 33; this autoencoder needs a multiple of",
-        "--prediction_type=magic": "choose one of: epsilon",
-        "--steps=0": "at least 1 denoising step",
+    (folder / "wrong.json").write_text('{"lerning_rate": 1, "seed": "x"}')
+    (folder / "list.json").write_text("[]")
+    (folder / "broken.toml").write_text("seed = 1\nmixed_precision = bf16")
+    (folder / "settings.yaml").write_text("seed: 1")
+    for flags, complaint in {
+        ("--resolution=33", "--steps=0"): r"resolution is 33; it must be a multiple of 8\.\nsteps",
+        ("--prediction_type=magic",): "choose one of: epsilon",
+        (f"--config={folder / 'wrong.json'}",): r"no setting 'lerning_rate'; its(.|\n)*seed is 'x'",
+        (f"--config={folder / 'list.json'}",): "list.json: an object is needed",
+        (f"--config={folder / 'broken.toml'}",): r"broken.toml: .*line 2.*in quotes",
+        (f"--config={folder / 'settings.yaml'}",): "ends in .toml or .json",
+        (f"--config={folder / 'gone.toml'}",): "gone.toml: .*No such file",
+        ("--learnin=1",): "unrecognized arguments: --learnin=1",
+        ("--preset=huge",): r"invalid choice: .huge. .choose from .paper., .small.",
+        ("--restart", "--resume_from_checkpoint=latest"): "not allowed with",
     }.items():
         with pytest.raises(CommandError, match=complaint):
-            call_command("train", "msdm", "--dataset=polyps", "--name=X", "--output=x", setting)
+            train("msdm", folder, *flags)
+    with pytest.raises(CommandError, match=r"could not be fetched|no hub repository"):
+        train("flux", folder, "--pretrained_model_name_or_path=./nowhere")
     assert not Generator.objects.exists()
+    assert not (folder / "model").exists()
