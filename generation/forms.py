@@ -34,7 +34,7 @@ class TrainingForm(forms.Form):
     """Which fields there are depends on the family, which is in ``data`` or ``initial``."""
 
     family = forms.ChoiceField(choices=list(FAMILIES.items()))
-    preset = forms.ChoiceField(help_text="“paper” is as published and needs a GPU.")
+    preset = forms.ChoiceField()  # its choices are the family's
     dataset = forms.ModelChoiceField(
         Dataset.objects.filter(images__isnull=False).distinct(),
         to_field_name="slug",
@@ -57,7 +57,10 @@ class TrainingForm(forms.Form):
         family, preset = source.get("family", FIRST), source.get("preset", "")
         self.chosen = family if family in PRESETS else FIRST
         presets = PRESETS[self.chosen]
-        self.fields["preset"].choices = [(name, name) for name in presets]
+        self.fields["preset"] = forms.ChoiceField(
+            choices=[(name, name) for name in presets],
+            help_text="“paper” is as published and needs a GPU.",
+        )
         if preset not in presets:
             preset = self.initial["preset"] = "paper"
         self.base_config = presets[preset]

@@ -141,7 +141,7 @@ def perform_training(training: Training) -> None:
     """
     training.beat(message="Preparing")
     training.show(stage="", stage_seconds_left=None)
-    process_state(fresh=True)
+    process_state()
     config = make_config(training.family, "paper", training.config)
     images = training_images(training.dataset, training.split)
     settings.MODELS_ROOT.mkdir(parents=True, exist_ok=True)
@@ -185,21 +185,31 @@ def register(name: str, directory: Path, dataset: Dataset) -> Generator:
     return add_generator(name=free, checkpoint=str(directory), trained_on=dataset)
 
 
-def process_state(*, fresh: bool = False) -> "PartialState":
+def process_state() -> "PartialState":
     """Which of the processes that train together this is; on the device of the settings if alone.
 
-    ``fresh`` forgets what an earlier training in this process chose: accelerate keeps its number
-    format for the life of a process, but a worker trains one configuration after another.
+    What an earlier training in this process chose is forgotten: accelerate keeps its number format
+    for the life of a process, but a worker trains one configuration after another.
+
+    Raises TrainingError where several processes were started that would each train alone.
     """
     from accelerate.state import AcceleratorState, PartialState
-    from accelerate.utils import get_int_from_env, patch_environment
+    from accelerate.utils import get_int_from_env, parse_flag_from_env, patch_environment
 
-    if fresh:
+    started = get_int_from_env(["WORLD_SIZE"], 1)
+    if started == 1:
         AcceleratorState._reset_state(reset_partial_state=True)
-    if settings.DEVICE == "auto" or get_int_from_env(["WORLD_SIZE"], 1) > 1:
-        return PartialState()
-    with patch_environment(ACCELERATE_TORCH_DEVICE=settings.DEVICE):
-        return PartialState()
+    if settings.DEVICE == "auto" or started > 1:
+        state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    else:
+        with patch_environment(ACCELERATE_TORCH_DEVICE=settings.DEVICE):
+            state = PartialState()
+    if state.num_processes != started:
+        raise TrainingError(
+            f"{started} processes were started, but they don't find each other: there are no "
+            "GPUs for them. Start one, or set ACCELERATE_USE_CPU=true."
+        )
+    return state
 
 
 def _stages(config: TrainingConfig, images: int) -> dict[str, int]:

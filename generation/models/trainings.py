@@ -50,7 +50,7 @@ class Training(Job):
     loss = models.FloatField(null=True, blank=True)
     history = models.JSONField(default=list, blank=True)
 
-    objects = TrainingQuerySet.as_manager()
+    objects = TrainingQuerySet.as_manager()  # type: ignore[misc] # of the rows of this kind
 
     class Meta:
         ordering = ["-pk"]
