@@ -176,6 +176,9 @@ BIOMEDCLIP = env(
     default="hf-hub:microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",
 )
 
+# The key of the language model that `manage.py rephrase --endpoint` asks
+REPHRASING_API_KEY = env("REPHRASING_API_KEY", default="")
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

@@ -42,7 +42,8 @@ _COUNTED = {
 }
 # What has no plural, or is one.
 _UNCOUNTED = {
-    "text": "text, texts, writing, lettering, written text, text overlay, textual overlay",
+    "text": "text, texts, writing, lettering, written text, text overlay, text overlays, "
+    "textual overlay, textual overlays",
     "forceps": "forceps, biopsy forceps, forceps for biopsies, pair of forceps, "
     "pair of biopsy forceps, forceps for biopsy",
     "snare": "snare for polyps, snare for polypectomy",
@@ -134,10 +135,11 @@ PROCEDURES: dict[Phrase, str] = {
 #: These deny what comes after them …
 DENIALS = frozenset(
     _phrases(
-        "no, not, without, free of, free from, absence of, lack of, lacking, lacks, devoid of, "
+        "no, not, without, absence of, lack of, lacking, lacks, devoid of, "
         "neither, exclude, excludes, excluding, omit, omits, omitting, never, none"
     )
 )
+FREE_OF = frozenset(_phrases("free of, free from"))
 #: … and these what comes before.
 AFTERWARDS = frozenset(
     _phrases(
@@ -209,7 +211,8 @@ NEUTRAL = _set(
     "displayed illustrates illustrating presents presenting have has having holds captures "
     "capturing captured taken recorded obtained acquired during visible seen see appears "
     "appear appearing evidence sign signs "
-    "is are was were be being been do does did can could should must there it they which where what whose who "
+    "is are was were be being been do does did can could should must there it "
+    "they which where what whose who "
     "from of in on at to into within inside as for also any individual separate distinct "
     # leading up to a place, colour, size or type
     "located lies lie lying situated sits sit sitting found positioned placed reaches "

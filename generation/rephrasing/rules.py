@@ -249,6 +249,8 @@ def _as_it_stands(match: Match) -> Iterator[str]:
     yield match["what"]
 
 
+# "no polyps and a tube" denies the polyps only, so it is left as it stands.
+_ALONE = r"(?!.*(?:,| and | but | with ))"
 _ANY = r"(?P<what>.+?)"
 _NAMES = (
     "a polyp",
@@ -266,7 +268,7 @@ _START = "Generate an image "
 _RULES = (
     _Rule(_START + r"from an? (?P<what>\w+oscopy) procedure\.?", _as_it_stands, _PROCEDURE),
     _Rule(
-        _START + rf"(?:with no|not containing|containing no) (?P<article>an? )?{_ANY}\.?",
+        _START + rf"(?:with no|not containing|containing no) {_ALONE}(?P<article>an? )?{_ANY}\.?",
         _negated,
         _WITHOUT,
     ),

@@ -78,19 +78,19 @@ class _Reader:
         self.at = 0
 
     def read(self) -> Iterator[Item]:
-        before = Item("neutral", "")
         while self.at < len(self.words):
-            before = self._next(before)
-            yield before
+            yield self._next()
 
-    def _next(self, before: Item) -> Item:
+    def _next(self) -> Item:
+        if procedure := self._take(lexicon.PROCEDURES):  # "upper endoscopy" is no place
+            return Item("procedure", lexicon.PROCEDURES[procedure])
         for read in (self._size, self._paris, self._count, self._place):
             if item := read():
                 return item
-        if before.kind in ("thing", "things") and self._take(lexicon.AFTERWARDS):
+        if self._take(lexicon.FREE_OF):
+            return Item("denial", "")
+        if self._take(lexicon.AFTERWARDS):
             return Item("afterwards", "")
-        if (phrase := self._take(lexicon.AFTERWARDS - {("free",)})) is not None:
-            return Item("afterwards", " ".join(phrase))
         return self._phrase() or self._word()
 
     def _phrase(self) -> Item | None:
@@ -101,7 +101,6 @@ class _Reader:
             ("colour", lexicon.COLOURS),
             ("type", lexicon.TYPES),
             ("size", lexicon.SIZES),
-            ("procedure", lexicon.PROCEDURES),
         ):
             if phrase := self._take(table):
                 return Item(kind, table[phrase])
