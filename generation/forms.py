@@ -39,6 +39,7 @@ class TrainingForm(forms.Form):
         Dataset.objects.filter(images__isnull=False).distinct(),
         to_field_name="slug",
         label="Data set",
+        empty_label="Choose…",
     )
     split = forms.ChoiceField(choices=Image.Split.choices, initial=Image.Split.TRAIN)
     name = forms.CharField(max_length=80, label="Name of the generator")
@@ -78,6 +79,10 @@ class TrainingForm(forms.Form):
             )
             self.initial.setdefault(name, getattr(self.base_config, name))
         self.order_fields([*list(self.fields)[:5], *BASES, "settings"])
+
+    @property
+    def has_datasets(self) -> bool:
+        return Dataset.objects.filter(images__isnull=False).exists()
 
     @property
     def preset_lines(self) -> str:

@@ -20,6 +20,7 @@ from generation.training_settings import as_lines, read_lines
 from generation.trainings import TrainingError, change_training
 
 CACHED = "private, max-age=86400"
+POINTS_A_CHART = 5
 
 
 @never_cache
@@ -82,7 +83,7 @@ def training_act(request: Request, pk: int, act: str) -> HttpResponse:
 # Opened by itself, an SVG needs its own style element.
 @csp_update({"style-src": ["'unsafe-inline'"]})  # type: ignore[arg-type]
 def training_loss(request: Request, pk: int) -> HttpResponse:
-    """The loss chart. Pages ask for it with the number of points, so it may be kept."""
+    """The loss chart. Pages ask for it by an address that changes with it, so it may be kept."""
     from generation.loss_chart import loss_chart  # matplotlib
 
     found = get_object_or_404(_own(request), pk=pk)
@@ -118,9 +119,12 @@ def _context(training: Training) -> dict[str, Any]:
     grids = []
     for path in sorted(training.grids.glob("*.png"), reverse=True):
         stage, _, step = path.stem.rpartition("-")
-        grids.append((path.name, stage, int(step)))
+        grids.append((path.name, path.stat().st_mtime_ns, stage, int(step)))
+    since = int(training.started_at.timestamp()) if training.started_at else ""
     return {
         "training": training,
+        # A new address for a chart with something new in it, but not at every poll: it blinks.
+        "chart": f"{training.status}-{since}-{len(training.history) // POINTS_A_CHART}",
         "underway": training.status in (Job.Status.QUEUED, Job.Status.RUNNING),
         "stopped": training.status in (Job.Status.FAILED, Job.Status.CANCELLED),
         "stages": stages,

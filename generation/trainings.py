@@ -120,8 +120,7 @@ def change_training(training: Training, changes: dict[str, Any]) -> None:
     fixed = [name for name in changes if name in training.config and name not in free]
     if fixed:
         raise TrainingError(
-            f"{', '.join(fixed)} can't change once a training has begun; start a new one for that. "
-            f"What can: {', '.join(sorted(free))}."
+            f"{', '.join(fixed)} can't change once a training has begun; start a new one for that."
         )
     changed = make_config(training.family, "paper", {**training.config, **changes})
     images = training.dataset.images.filter(split=training.split).count()

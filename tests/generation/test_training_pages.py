@@ -159,7 +159,14 @@ def test_the_loss_is_drawn_with_a_panel_for_each_stage(client, training):
     chart = client.get(address)
     assert chart["Content-Type"] == "image/svg+xml"
     assert chart.content.count(b'id="axes_') == 2
-    assert address in text(client.get(training.get_absolute_url()))
+    page = text(client.get(training.get_absolute_url()))
+    assert f"{address}?v=queued--0" in page
+    become(training, status=Status.DONE)
+    assert f"{address}?v=done" in text(client.get(training.get_absolute_url())), "drawn anew"
+
+
+def test_without_a_data_set_the_form_says_how_to_get_one(client, alice):
+    assert "manage.py import_dataset" in text(client.get(NEW))
 
 
 def test_validation_grids_appear_and_no_other_file_can_be_had(client, training):
