@@ -18,7 +18,7 @@ client = Client(SERVER_NAME="localhost")
 for address in ("/accounts/login/", "/health/"):
     assert client.get(address).status_code == 200, address
 client.force_login(get_user_model().objects.create_superuser("root"))
-for address in ("/studies/", "/generators/", "/admin/"):
+for address in ("/studies/", "/generators/", "/trainings/new/", "/admin/"):
     assert client.get(address).status_code == 200, address
 for address in ("/studies/x/report/", "/studies/x/data/scores.csv", "/read/x/1/", "/images/1/"):
     assert client.get(address).status_code == 404, address

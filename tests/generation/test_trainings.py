@@ -239,7 +239,7 @@ def test_a_stopped_training_takes_the_settings_that_may_change_and_no_others(squ
     change_training(training, {"max_train_steps": 9, "learning_rate": "5e-5"})
     training.refresh_from_db()
     assert (training.total, training.config["learning_rate"]) == (13, 5e-5)
-    with pytest.raises(TrainingError, match="^resolution can't change"):
+    with pytest.raises(TrainingError, match=r"^resolution can't change"):
         change_training(training, {"resolution": 64, "learning_rate": 1e-5})
     with pytest.raises(TrainingConfigError, match="no setting 'lerning_rate'"):
         change_training(training, {"lerning_rate": 1e-5})
