@@ -4,6 +4,7 @@ Everything is loaded through the reader. What leaves here holds tokens and lette
 """
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from django.views.decorators.http import (
 )
 
 from annotation.blinding import opaque_token, presented
-from annotation.models import Reader, Reading
+from annotation.models import Ranking, Reader, Reading, Score
 from annotation.protocols import REFERENCE_LETTER
 from annotation.readings import (
     AnswerError,
@@ -113,8 +114,8 @@ def reading_score(request: Request, slug: str, position: int) -> HttpResponse:
     reading = _load(request, slug, position)
     data = request.POST
 
-    def save() -> None:
-        save_score(
+    def save() -> Score:
+        return save_score(
             reading=reading,
             letter=data.get("letter", ""),
             criterion=data.get("criterion", ""),
@@ -132,8 +133,8 @@ def reading_ranking(request: Request, slug: str, position: int) -> HttpResponse:
     data = request.POST
     tiers = [tier.split("=") for tier in data.get("tiers", "").split("|")]
 
-    def save() -> None:
-        save_ranking(reading=reading, tiers=tiers, sequence=_whole(data.get("sequence")))
+    def save() -> Ranking:
+        return save_ranking(reading=reading, tiers=tiers, sequence=_whole(data.get("sequence")))
 
     return _answered(request, reading, save)
 
@@ -242,16 +243,20 @@ def _reader_key(reader: Reader) -> str:
     return opaque_token(reader.study.secret, "reader", reader.pk)
 
 
-def _answered(request: Request, reading: Reading, save) -> HttpResponse:
+def _answered(
+    request: Request, reading: Reading, save: Callable[[], Score | Ranking]
+) -> HttpResponse:
+    """What became of an answer; ``current`` is false if a newer one was given elsewhere."""
     key = request.POST.get("reader", "")
     if not constant_time_compare(key, _reader_key(reading.reader)):
         error = "This answer was given by somebody else: sign in as that person."
         return JsonResponse({"error": error}, status=409)
     try:
-        save()
+        row = save()
     except AnswerError as error:
         return JsonResponse({"error": str(error)}, status=400)
-    return JsonResponse({"saved": True})
+    current = type(row).objects.current().filter(pk=row.pk).exists()
+    return JsonResponse({"saved": True, "current": current})
 
 
 def _save_form(request: Request, reading: Reading) -> None:

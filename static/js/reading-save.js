@@ -10,6 +10,7 @@ const Answers = (() => {
   let last = Number(form.dataset.sequence);
   let sending = false;
   let refusal = "";
+  let stale = false; // what this page shows isn't the newest
   let wait = 1000;
   let timer;
   let refused = () => {};
@@ -39,7 +40,7 @@ const Answers = (() => {
     send();
   }
 
-  // What the server makes of an answer: {saved} or, looked at and refused, {error}; else an error
+  // What the server makes of an answer: {saved, current} or, looked at and refused, {error}; else an error
   // is thrown and the answer stays: a sign-in page of a guest network says 200, too.
   async function post({ url, body }) {
     const response = await fetch(url, {
@@ -71,12 +72,14 @@ const Answers = (() => {
         }
         localStorage.removeItem(queue[0].key);
         wait = 1000;
+        stale ||= answer.current === false;
         if (answer.error) {
           refusal = answer.error;
           refused(queue[0]);
         }
       }
-      if (refusal) say(`Not saved: ${refusal}`, "bad");
+      if (stale) location.reload();
+      else if (refusal) say(`Not saved: ${refusal}`, "bad");
       else if (status.textContent) say("Saved ✓", "good");
     } catch {
       say(`Offline: ${count(read().length)} here and will be sent`, "bad");

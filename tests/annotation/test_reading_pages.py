@@ -66,7 +66,7 @@ def test_no_scale_and_no_rank_has_a_default(page):
 def test_a_score_is_saved_as_it_is_given_and_there_after_a_reload(
     client, running_study, reading, page
 ):
-    assert save(client, running_study, page).json() == {"saved": True}
+    assert save(client, running_study, page).json() == {"saved": True, "current": True}
     assert Score.objects.current().get().value == 7
     again = client.get(url("reading", running_study)).content.decode()
     checked = re.findall(r'name="(score-[^"]+)" value="(\d+)" checked', again)
@@ -124,6 +124,17 @@ def test_a_form_shown_before_a_newer_answer_does_not_overwrite_it(
     scores = reading_state(reading)["scores"]
     assert (scores["A"], scores["B"]) == ({"clinical_realism": 9}, {"clinical_realism": 4})
     assert Score.objects.count() == 3
+
+
+def test_a_late_answer_is_told_that_it_is_not_the_current_one(client, running_study, page):
+    save(client, running_study, page, value="9", sequence="2000")
+    late = save(client, running_study, page, value="2", sequence="1000")
+    assert late.json() == {"saved": True, "current": False}
+    ranking = {"reader": reader_key(page), "tiers": "A|B|C"}
+    address = url("reading-ranking", running_study)
+    newest = client.post(address, {**ranking, "sequence": "2000"})
+    late = client.post(address, {**ranking, "sequence": "1000"})
+    assert (newest.json()["current"], late.json()["current"]) == (True, False)
 
 
 def test_a_change_in_the_form_counts_even_if_the_stored_answer_is_dated_ahead(

@@ -30,6 +30,11 @@ def answer_all(page, value="5"):
         page.keyboard.press(letter)
 
 
+def without_waiting(context):
+    """The session for another device: signed in, with nothing in the browser's own storage."""
+    return {"cookies": context.cookies(), "origins": []}
+
+
 def current():
     """The current scores of set A, in the order of the criteria."""
     reading = Reading.objects.get(reader__user__username="bob", position=1)
@@ -88,6 +93,24 @@ def test_another_tab_shows_an_answer_as_soon_as_it_is_given(page, context, first
     expect(other.locator('input[name="rank-C"][value="2"]')).to_be_checked()
 
 
+def test_an_answer_that_waited_gives_way_to_a_newer_one_in_sight(page, context, first_case):
+    page.route("**/score/", lambda route: route.abort())
+    page.keyboard.press("2")
+    expect(page.locator("#status")).to_contain_text("1 answer waits")
+    other = context.browser.new_context(storage_state=without_waiting(context))
+    tablet = other.new_page()
+    tablet.goto(page.url)
+    tablet.keyboard.press("9")
+    saved(tablet)
+    other.close()
+    expect(radio(page, 0, 2)).to_be_checked()
+    page.unroute("**/score/")
+    expect(radio(page, 0, 9)).to_be_checked()
+    saved(page)
+    assert current() == [9]
+    assert Score.objects.count() == 2
+
+
 # Back
 
 
@@ -104,7 +127,7 @@ def test_back_shows_what_is_stored(page, live_server, study, first_case):
 
 
 def test_a_page_out_of_the_browsers_memory_is_loaded_again(page, context, first_case):
-    other = context.browser.new_context(storage_state=context.storage_state())
+    other = context.browser.new_context(storage_state=without_waiting(context))
     tablet = other.new_page()
     tablet.goto(page.url)
     tablet.keyboard.press("7")
@@ -227,6 +250,18 @@ def test_next_after_the_session_expired_comes_back_to_the_case(page, context, fi
     page.click("main button[type=submit]")
     page.wait_for_url(address)
     expect(radio(page, 0, 5)).to_be_checked()
+
+
+def test_an_image_that_did_not_come_is_asked_for_again(page, first_case):
+    page.route("**/image/**", lambda route: route.abort())
+    page.reload()
+    images = page.locator(".grid img")
+    expect(images).to_have_count(2 + 3 * 2)
+    for image in images.all():
+        expect(image).to_have_js_property("naturalWidth", 0)
+    page.unroute("**/image/**")
+    for image in images.all():
+        expect(image).to_have_js_property("naturalWidth", 32)
 
 
 # Focus and keys
