@@ -122,17 +122,23 @@ def _parameters(directory: Path, card: Card, parts: tuple[str, ...]) -> dict[str
     for part in parts:
         root = part_directory(directory, card, part)
         for path in sorted(root.glob("*/*.safetensors")):
-            if ".fp16." not in path.name and ".non_ema." not in path.name:
+            if path.parent.name != "safety_checker" and not _is_variant(path):
                 counts[path.parent.name] = counts.get(path.parent.name, 0) + _size(path)
     if card.lora:
         counts["lora"] = sum(_size(path) for path in directory.glob(f"**/{LORA_NAME}"))
     return counts
 
 
+def _is_variant(path: Path) -> bool:
+    """A copy of weights that lie beside it."""
+    return ".fp16." in path.name or ".non_ema." in path.name
+
+
 def _size(path: Path) -> int:
+    """Its weights; whole numbers, such as positions, are none."""
     total = 0
     for name, tensor in _header(path).items():
-        if name != "__metadata__":
+        if name != "__metadata__" and "F" in tensor["dtype"]:
             count = 1
             for length in tensor["shape"]:
                 count *= length
