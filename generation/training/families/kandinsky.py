@@ -147,6 +147,7 @@ class _Kandinsky:
     def _save(self, to: Path) -> None:
         for part in (*self.models.values(), *self.frozen.values()):
             torch.nn.Module.to(part, "cpu", getattr(torch, self.trainer.config.weights_dtype))
+        self.prior.tokenizer.backend_tokenizer.no_padding()  # else as it was last called
         self.prior.save_pretrained(to / "prior", safe_serialization=True)
         self.decoder.save_pretrained(to / "decoder", safe_serialization=True)
 
