@@ -132,9 +132,7 @@ def new_clip(captions: Sequence[str], resolution: int) -> Clip:
         image_size=resolution,
         patch_size=8,
     )
-    return Clip(
-        tokenizer, CLIPTextModelWithProjection(text), CLIPVisionModelWithProjection(vision)
-    )
+    return Clip(tokenizer, CLIPTextModelWithProjection(text), CLIPVisionModelWithProjection(vision))
 
 
 def load_clip(directory: Path) -> Clip:

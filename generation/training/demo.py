@@ -1,11 +1,12 @@
 """The recipe of the demonstration's three generators, trained on phantoms only.
 
-    python -m generation.training.demo DIRECTORY [NAME ...]
+    python -m generation.training.demo DIRECTORY
 
-draws the phantoms and trains each generator into DIRECTORY/<name>. They differ in size and in
-training time, and so in quality; their names say nothing of it. Interrupted, the same command goes
-on. ``generation/demo_checkpoints`` holds what it made with one thread a generator; Alder was
-stopped and resumed while its number of steps was settled, so a run in one go differs from it.
+draws the phantoms and trains into DIRECTORY: a small CLIP, an autoencoder that all three share, and
+on top of them Alder (MSDM), Birch (Kandinsky 2.2) and Cedar (FLUX.1), by the same functions as
+``manage.py train``. The names say nothing of the family or the quality. Interrupted, the same
+command goes on. ``generation/demo_checkpoints`` holds what it made, one thread each, in about three
+quarters of an hour.
 """
 
 from __future__ import annotations
@@ -13,40 +14,138 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from generation.engine.spec import Card
 from generation.phantom.captions import DEMO_PROMPTS
 from generation.phantom.corpus import PhantomImage, corpus
-from generation.training.config import DEMO, TrainingConfig
+from generation.training.bases import make_base
+from generation.training.clip import train_clip
+from generation.training.config import make_config
 from generation.training.data import TrainingImage
 from generation.training.loop import Progress
-from generation.training.msdm import train_msdm
+from generation.training.registry import load_trainer
 
-CORPUS_SIZE, CORPUS_SEED = 1500, 2024
-LIGHT = replace(DEMO, unet_block_out_channels=(32, 64))
-
-RECIPES: dict[str, TrainingConfig] = {
-    "alder": replace(DEMO, seed=1, vae_max_train_steps=1500, max_train_steps=4800),
-    "birch": replace(LIGHT, seed=2, vae_max_train_steps=700, max_train_steps=1500),
-    "cedar": replace(
-        LIGHT,
-        seed=3,
-        vae_block_out_channels=(8, 16, 16, 32),
-        unet_block_out_channels=(32, 32),
-        vae_max_train_steps=250,
-        max_train_steps=300,
-    ),
-}
+CORPUS_SIZE, CORPUS_SEED, RESOLUTION = 6000, 2024, 64
+CLIP_STEPS = 5000
+# All weights are trained, as the bases are new; shipped in half precision.
+_WHOLE = {"rank": None, "weights_dtype": "float16", "cache_views": 1, "use_ema": True}
+Report = Callable[[str, Progress], None]
 
 
-def draw_training_images(directory: Path) -> list[TrainingImage]:
+def recipe(directory: Path) -> dict[str, tuple[str, str, dict]]:
+    """By name: family, preset and settings of each training, in order."""
+    clip, vae = directory / "clip", directory / "autoencoder" / "vae"
+    kandinsky, flux = directory / "base-kandinsky", directory / "base-flux"
+    return {
+        # for its autoencoder; the U-Net is not used
+        "autoencoder": (
+            "msdm",
+            "demo",
+            {
+                "max_train_steps": 1,
+                "unet_block_out_channels": (32, 32, 32),
+                "cache_latents": False,
+                "train_batch_size": 1,
+            },
+        ),
+        "alder": (
+            "msdm",
+            "demo",
+            {
+                "seed": 1,
+                "max_train_steps": 3000,
+                "vae": str(vae),
+                "text_encoder": str(clip / "text"),
+            },
+        ),
+        "birch": (
+            "kandinsky",
+            "small",
+            {
+                **_WHOLE,
+                "seed": 2,
+                "pretrained_model_name_or_path": str(kandinsky / "decoder"),
+                "pretrained_prior_model_name_or_path": str(kandinsky / "prior"),
+                "prior_max_train_steps": 2500,
+                "max_train_steps": 3500,
+                "learning_rate": 2e-3,
+                "prior_steps": 15,
+                "prior_guidance_scale": 2.0,
+                "steps": 30,
+                "guidance_scale": 2.5,
+            },
+        ),
+        "cedar": (
+            "flux",
+            "small",
+            {
+                **_WHOLE,
+                "seed": 3,
+                "pretrained_model_name_or_path": str(flux),
+                "max_train_steps": 4500,
+                "learning_rate": 2e-3,
+                "steps": 20,
+                "true_cfg_scale": 2.5,
+            },
+        ),
+    }
+
+
+def train_demo_checkpoints(directory: Path, progress: Report | None = None) -> dict[str, Card]:
+    """Train everything that ``directory`` lacks; the generators' cards by name.
+
+    ``progress`` gets a name and how far its training is.
+    """
+    images = draw_training_images(directory / "phantoms")
+    captions = sorted({caption for image in images for caption in image.captions})
+    clip, autoencoder = directory / "clip", directory / "autoencoder"
+    trainings = recipe(directory)
+    cards = {"autoencoder": _train(trainings, "autoencoder", images, directory, progress)}
+    if not (clip / "vision").exists():
+        config = make_config("kandinsky", "small")
+        train_clip(clip, images, config=config, steps=CLIP_STEPS)
+    for name in ("alder", "birch", "cedar"):
+        family, _, settings = trainings[name]
+        base = directory / f"base-{family}"
+        if family != "msdm" and not base.exists():
+            make_base(
+                family,
+                base,
+                captions=captions,
+                resolution=RESOLUTION,
+                seed=settings["seed"],
+                vae=autoencoder / "vae",
+                clip=clip,
+            )
+        cards[name] = _train(trainings, name, images, directory, progress)
+    return cards
+
+
+def _train(
+    trainings: dict[str, tuple[str, str, dict]],
+    name: str,
+    images: list[TrainingImage],
+    directory: Path,
+    progress: Report | None,
+) -> Card:
+    family, preset, settings = trainings[name]
+    return load_trainer(family)(
+        images,
+        config=make_config(family, preset, settings),
+        output=directory / name,
+        progress=partial(progress, name) if progress else None,
+        licence="Apache-2.0",
+        phantom=True,
+    )
+
+
+def draw_training_images(directory: Path, count: int = CORPUS_SIZE) -> list[TrainingImage]:
     """The training split of the recipe's phantoms as PNG files with their captions."""
+    directory.mkdir(parents=True, exist_ok=True)
     images = []
-    for phantom in corpus(CORPUS_SIZE, seed=CORPUS_SEED, size=DEMO.resolution):
+    for phantom in corpus(count, seed=CORPUS_SEED, size=RESOLUTION):
         if phantom.split == "train":
             path = directory / f"{phantom.name}.png"
             phantom.image.save(path)
@@ -62,32 +161,6 @@ def _captions(phantom: PhantomImage) -> tuple[str, ...]:
     )
 
 
-def train_demo_checkpoints(
-    output: Path,
-    progress: Callable[[str, Progress], None] | None = None,
-    names: list[str] | None = None,
-) -> dict[str, Card]:
-    """Train the generators (all, or those in ``names``) into ``output``/<name>; their cards.
-
-    ``progress`` gets the generator's name and how far it is. Raises KeyError for an unknown name.
-    """
-    recipes = {name: RECIPES[name] for name in names or RECIPES}
-    output.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory() as folder:
-        images = draw_training_images(Path(folder))
-        return {
-            name: train_msdm(
-                images,
-                config=config,
-                output=output / name,
-                progress=partial(progress, name) if progress else None,
-                licence="Apache-2.0",
-                phantom=True,
-            )
-            for name, config in recipes.items()
-        }
-
-
 def _print(name: str, now: Progress) -> None:
     if now.step % 100 == 0 or now.step == now.total:
         left = time.strftime("%M:%S", time.gmtime(now.seconds_left))
@@ -95,4 +168,4 @@ def _print(name: str, now: Progress) -> None:
 
 
 if __name__ == "__main__":
-    train_demo_checkpoints(Path(sys.argv[1]), _print, sys.argv[2:] or None)
+    train_demo_checkpoints(Path(sys.argv[1]), _print)
