@@ -14,6 +14,7 @@ CARD_NAME = "blindread.json"
 INDEX_NAME = "model_index.json"
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 HUB_SUFFIXES = ("safetensors", "json", "txt", "model")
+COPIES = ("*.fp16.*", "*.bf16.*", "*.non_ema.*")  # of weights that are there in full precision
 
 
 class CheckpointError(Exception):
@@ -83,7 +84,7 @@ def _download(repository: str, revision: str | None) -> Path:
                 repository,
                 revision=revision,
                 allow_patterns=patterns,
-                ignore_patterns=["*.fp16.*", "*.bf16.*", "*.non_ema.*"],
+                ignore_patterns=list(COPIES),
             )
         )
     except Exception as error:  # the hub's client lets its transport's own errors through
@@ -100,12 +101,14 @@ def _hidden(path: Path, directory: Path) -> bool:
 
 
 def _files(directory: Path) -> Iterator[Path]:
-    """All files that are loaded, in a stable order."""
+    """The files that a download from the hub has, in a stable order; a clone may have others."""
     whole = (directory / INDEX_NAME).is_file()
     for path in sorted(directory.rglob("*"), key=lambda path: path.relative_to(directory).parts):
-        if not path.is_file() or _hidden(path, directory) or path.suffix.lower() in PICKLES:
+        copy = any(path.match(pattern) for pattern in COPIES)
+        known = path.suffix.removeprefix(".") in HUB_SUFFIXES
+        if not path.is_file() or _hidden(path, directory) or copy or not known:
             continue
-        if whole and path.parent == directory and path.suffix == ".safetensors":
+        if whole and path.parent == directory and path.name not in (INDEX_NAME, CARD_NAME):
             continue  # a pipeline's copy in one file, as FLUX's repository has it
         yield path
 

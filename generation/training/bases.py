@@ -284,13 +284,12 @@ def _kandinsky(directory, captions, vae, clip, resolution, channels, saving) -> 
             beta_start=0.00085,
             beta_end=0.012,
             beta_schedule="linear",
+            # Published: dynamic thresholding and leading steps, which want latents in [-1, 1].
             clip_sample=True,
             clip_sample_range=2.0,
+            timestep_spacing="trailing",
             prediction_type="epsilon",
             variance_type="learned_range",
-            thresholding=True,
-            dynamic_thresholding_ratio=0.995,
-            sample_max_value=2.0,
         ),
         movq=_movq(vae),
     ).save_pretrained(directory / "decoder", safe_serialization=True, **saving)

@@ -5,8 +5,8 @@
 draws the phantoms and trains into DIRECTORY: a small CLIP, an autoencoder that all three share, and
 on top of them Alder (MSDM), Birch (Kandinsky 2.2) and Cedar (FLUX.1), by the same functions as
 ``manage.py train``. The names say nothing of the family or the quality. Interrupted, the same
-command goes on. ``generation/demo_checkpoints`` holds what it made, one thread each, in about three
-quarters of an hour.
+command goes on. ``generation/demo_checkpoints`` holds what it made with one thread each; how Alder
+and Birch are sampled was settled after their training.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def recipe(directory: Path) -> dict[str, tuple[str, str, dict]]:
                 "max_train_steps": 3000,
                 "vae": str(vae),
                 "text_encoder": str(clip / "text"),
+                "guidance_scale": 5.0,
             },
         ),
         "birch": (
@@ -72,9 +73,9 @@ def recipe(directory: Path) -> dict[str, tuple[str, str, dict]]:
                 "max_train_steps": 3500,
                 "learning_rate": 2e-3,
                 "prior_steps": 15,
-                "prior_guidance_scale": 2.0,
-                "steps": 30,
-                "guidance_scale": 2.5,
+                "prior_guidance_scale": 3.0,
+                "steps": 50,
+                "guidance_scale": 4.0,
             },
         ),
         "cedar": (

@@ -209,6 +209,7 @@ class Trainer(Generic[Config]):
             shutil.rmtree(partial, ignore_errors=True)
             try:
                 save(partial)
+                _forget_places(partial)
                 text = json.dumps(card.to_json(), indent=2, ensure_ascii=False)
                 (partial / CARD_NAME).write_text(text + "\n", encoding="utf-8")
             except OSError as error:
@@ -255,6 +256,14 @@ class Trainer(Generic[Config]):
                 f"({'; '.join(changed)}). Restore it, choose another output, or start anew "
                 "without resuming."
             )
+
+
+def _forget_places(directory: Path) -> None:
+    """Drop where diffusers loaded a part from: no matter of anybody who gets the checkpoint."""
+    for path in directory.rglob("*.json"):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(values, dict) and values.pop("_name_or_path", None) is not None:
+            path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def base_of(source: str, revision: str = "") -> tuple[Path, Base]:

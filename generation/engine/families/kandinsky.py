@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Sampler(PipelineSampler):
     """Samples prior and decoder one after the other; see ``spec.Sampler``."""
 
-    schedulers = ("ddpm", "ddim")
+    schedulers = ("ddpm",)  # the decoder's learnt variance
     defaults = Settings(
         width=512,
         height=512,
