@@ -113,9 +113,7 @@ def main() -> None:
     seconds = time.monotonic() - started
     train(images["train"], config=once, output=out / "untrained")
     for stage, values in losses.items():
-        print(
-            f"{family} {stage}: mean loss {values[50]:.4f} after 50 steps, {values[-1]:.4f} at the end"
-        )
+        print(f"{family} {stage}: mean loss {values[50]:.4f} (50 steps), {values[-1]:.4f} (end)")
     embedder = load_embedder("efficientnet-lite0")
 
     def features(pictures: list[Image.Image]) -> np.ndarray:
@@ -129,15 +127,13 @@ def main() -> None:
 
     test, count = images["test"], len(images["test"])
     real = features(views(test))
-    print(
-        f"{family} real {count} against real {count}: {frechet_distance(features(views(images['train'][:count])), real):.1f}"
-    )
+    others = features(views(images["train"][:count]))
+    print(f"{family}: Fréchet distance of {count} generated from {count} held-out real images")
+    print(f"{family} other real images: {frechet_distance(others, real):.1f}")
     for name in ("untrained", "trained"):
         drawn = sample(family, out / name, test)
         grid(drawn, out / f"{name}.png")
-        print(
-            f"{family} {name}: Fréchet distance {frechet_distance(features(drawn), real):.1f} (n = {count})"
-        )
+        print(f"{family} {name}: {frechet_distance(features(drawn), real):.1f}")
     print(f"{family} trained in {seconds:.0f} s", flush=True)
 
 

@@ -17,6 +17,7 @@ from generation.engine.loading import (
     CheckpointError,
     checkpoint_digest,
     checkpoint_directory,
+    is_copy,
     part_directory,
     read_card,
 )
@@ -94,7 +95,7 @@ def _identified(base: Base) -> Base:
     )
 
 
-def _header(path: Path) -> dict[str, Any]:
+def weights_header(path: Path) -> dict[str, Any]:
     """What a safetensors file says of itself, without its weights."""
     try:
         with path.open("rb") as file:
@@ -105,7 +106,7 @@ def _header(path: Path) -> dict[str, Any]:
 
 
 def _lora(path: Path) -> dict[str, Any]:
-    header = _header(path)
+    header = weights_header(path)
     said = header.pop("__metadata__", {}).get("lora_adapter_metadata")
     ranks = {t["shape"][0] for name, t in header.items() if ".lora_A." in name or ".down." in name}
     if not ranks:
@@ -122,22 +123,17 @@ def _parameters(directory: Path, card: Card, parts: tuple[str, ...]) -> dict[str
     for part in parts:
         root = part_directory(directory, card, part)
         for path in sorted(root.glob("*/*.safetensors")):
-            if path.parent.name != "safety_checker" and not _is_variant(path):
+            if path.parent.name != "safety_checker" and not is_copy(path):
                 counts[path.parent.name] = counts.get(path.parent.name, 0) + _size(path)
     if card.lora:
         counts["lora"] = sum(_size(path) for path in directory.glob(f"**/{LORA_NAME}"))
     return counts
 
 
-def _is_variant(path: Path) -> bool:
-    """A copy of weights that lie beside it."""
-    return ".fp16." in path.name or ".non_ema." in path.name
-
-
 def _size(path: Path) -> int:
     """Its weights; whole numbers, such as positions, are none."""
     total = 0
-    for name, tensor in _header(path).items():
+    for name, tensor in weights_header(path).items():
         if name != "__metadata__" and "F" in tensor["dtype"]:
             count = 1
             for length in tensor["shape"]:

@@ -95,6 +95,11 @@ def _download(repository: str, revision: str | None) -> Path:
         ) from error
 
 
+def is_copy(path: Path) -> bool:
+    """Whether a file holds weights that another holds in full precision."""
+    return any(path.match(pattern) for pattern in COPIES)
+
+
 def _hidden(path: Path, directory: Path) -> bool:
     """Caches and version control."""
     return any(part.startswith(".") for part in path.relative_to(directory).parts)
@@ -104,9 +109,8 @@ def _files(directory: Path) -> Iterator[Path]:
     """The files that a download from the hub has, in a stable order; a clone may have others."""
     whole = (directory / INDEX_NAME).is_file()
     for path in sorted(directory.rglob("*"), key=lambda path: path.relative_to(directory).parts):
-        copy = any(path.match(pattern) for pattern in COPIES)
         known = path.suffix.removeprefix(".") in HUB_SUFFIXES
-        if not path.is_file() or _hidden(path, directory) or copy or not known:
+        if not path.is_file() or _hidden(path, directory) or is_copy(path) or not known:
             continue
         if whole and path.parent == directory and path.name not in (INDEX_NAME, CARD_NAME):
             continue  # a pipeline's copy in one file, as FLUX's repository has it

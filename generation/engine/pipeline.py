@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,9 +15,14 @@ import torch
 import transformers
 from safetensors import safe_open
 
-from generation.engine.cards import LORA_NAME
+from generation.engine.cards import LORA_NAME, weights_header
 from generation.engine.device import choose_device, device_name
-from generation.engine.loading import CheckpointError, checkpoint_digest, part_directory
+from generation.engine.loading import (
+    CheckpointError,
+    checkpoint_digest,
+    is_copy,
+    part_directory,
+)
 from generation.engine.spec import SCHEDULERS, Card, Settings
 
 if TYPE_CHECKING:
@@ -73,9 +78,8 @@ class PipelineSampler(ABC):
     def load(self) -> dict[str, diffusers.DiffusionPipeline]:
         """Load what `prepare` takes. Raises CheckpointError."""
 
-    @abstractmethod
-    def prepare(self, **pipelines: diffusers.DiffusionPipeline) -> None:
-        """Keep the pipelines and set them up for sampling."""
+    #: ``prepare(**pipelines)`` keeps what `load` gave and sets it up for sampling.
+    prepare: Callable[..., None]
 
     @abstractmethod
     def draw(self, prompts: list[str], generators: list[torch.Generator]) -> list[Image]:
@@ -129,6 +133,7 @@ class PipelineSampler(ABC):
             raise CheckpointError(
                 f"{directory} does not load as a {self.card.family} ({kind.__name__}): {error}"
             ) from error
+        refuse_missing_weights(pipeline, directory)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline.to(self.device)
 
@@ -157,6 +162,31 @@ class PipelineSampler(ABC):
             ) from error
         if not getattr(model, "peft_config", None):
             raise CheckpointError(f"The LoRA {path} has no weights for this {part}.")
+
+
+def refuse_missing_weights(
+    pipeline: diffusers.DiffusionPipeline, directory: Path, given: Container[str] = ()
+) -> None:
+    """Raise CheckpointError where a text or image encoder lacks weights.
+
+    transformers would fill them in at random and only warn; diffusers refuses its own models.
+    Parts in ``given`` were not loaded from ``directory``.
+    """
+    for part, model in pipeline.components.items():
+        if part in given or not isinstance(model, transformers.PreTrainedModel):
+            continue
+        files = [path for path in (directory / part).glob("*.safetensors") if not is_copy(path)]
+        there = {name for path in files for name in weights_header(path)}
+        ends = {name.split(".", 1)[-1] for name in there}  # a prefix came and went with versions
+        shared: dict[int, list[str]] = {}
+        for name, tensor in model.named_parameters(remove_duplicate=False):
+            shared.setdefault(tensor.data_ptr(), []).append(name)
+        for names in shared.values():
+            if not any({name, name.split(".", 1)[-1]} & (there | ends) for name in names):
+                raise CheckpointError(
+                    f"{directory / part} has no weights for {names[0]}. Copy the part's "
+                    "safetensors files again, all of them."
+                )
 
 
 def token_ids(tokenizer: Any, prompt: str, length: int | None = None) -> torch.Tensor:

@@ -280,7 +280,7 @@ CONFIGS: dict[str, type[TrainingConfig]] = {
 }
 
 # A few hundred real images on two cores in about a quarter of an hour.
-_SHORT = {
+_SHORT: dict[str, Any] = {
     "lr_scheduler": "cosine",
     "lr_warmup_steps": 50,
     "checkpointing_steps": 200,

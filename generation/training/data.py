@@ -43,7 +43,7 @@ def read_image(path: Path) -> Image.Image:
     try:
         with Image.open(path) as image:
             image.load()
-            hides = image.mode in ("RGBA", "LA") and image.getchannel("A").getextrema()[0] < 255
+            hides = image.mode in ("RGBA", "LA") and np.asarray(image.getchannel("A")).min() < 255
             if image.mode not in (*MODES, "RGBA", "LA") or hides:
                 kind = "a transparent image" if hides else f"an image of the mode {image.mode}"
                 raise TrainingDataError(

@@ -51,7 +51,7 @@ def train_part(
     model.add_adapter(
         PeftConfig(
             r=rank,
-            lora_alpha=rank if alpha is None else alpha,
+            lora_alpha=rank if alpha is None else alpha,  # type: ignore[arg-type]
             init_lora_weights="gaussian",
             target_modules=targets,
         )

@@ -30,7 +30,7 @@ from generation.engine.loading import (
     checkpoint_directory,
     read_card,
 )
-from generation.engine.pipeline import PipelineSampler
+from generation.engine.pipeline import PipelineSampler, refuse_missing_weights
 from generation.engine.spec import Base, Card
 from generation.training.cache import TensorCache, Tensors
 from generation.training.checkpoints import SaveFailed
@@ -81,7 +81,7 @@ class Trainer(Generic[Config]):
         data = check_images(images, config.rephrasing)
         self.accelerator = Accelerator(mixed_precision=config.mixed_precision)
         self.config: Config = _with_steps(config, len(images), self.accelerator)
-        self.recipe = {"config": _recorded(self.config), "data": data}
+        self.recipe: dict[str, Any] = {"config": _recorded(self.config), "data": data}
         self.losses: dict[str, float] = {}
         self.finished = self._finished() if resume else None
         if self.finished:
@@ -281,7 +281,9 @@ def load_base(
     Raises CheckpointError when it does not load.
     """
     chosen = {"dtype": torch.float32, "use_safetensors": True, "local_files_only": True, **options}
-    return _load(kind, directory, **chosen)
+    pipeline = _load(kind, directory, **chosen)
+    refuse_missing_weights(pipeline, directory, given=options)
+    return pipeline
 
 
 def load_part(

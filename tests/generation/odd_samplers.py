@@ -11,7 +11,7 @@ class Noise:
 
     settings = Settings(width=16, height=16, steps=1, guidance_scale=1)
 
-    def __init__(self, directory, *, settings=None, device="auto"):
+    def __init__(self, directory, *, card, settings, device="auto"):
         type(self).calls = []
 
     def sample(self, prompts, seeds):

@@ -82,8 +82,9 @@ def test_the_digest_sees_contents_and_names_but_no_hidden_files(checkpoint):
     assert len({first, second, checkpoint_digest(checkpoint)}) == 3
 
 
-@pytest.mark.parametrize("name", ["model.bin", "unet/weights.pt", "old.ckpt", "MODEL.PTH"])
+@pytest.mark.parametrize("name", ["model.bin", "extra/weights.pt", "old.ckpt", "MODEL.PTH"])
 def test_pickled_weights_are_refused(checkpoint, name):
+    (checkpoint / name).parent.mkdir(exist_ok=True)
     (checkpoint / name).write_bytes(b"anything")
     with pytest.raises(CheckpointError, match="Convert the weights to safetensors"):
         checkpoint_directory(checkpoint)
@@ -102,12 +103,12 @@ def test_a_hub_repository_out_of_reach_says_what_to_do(monkeypatch, tmp_path):
 
 
 def test_an_unknown_family_is_refused_with_the_known_ones(checkpoint):
-    with pytest.raises(ValueError, match=r"'gan'; known: msdm"):
+    with pytest.raises(ValueError, match=r"'gan'; known: .*msdm"):
         load_sampler("gan", checkpoint)
 
 
 def test_a_checkpoint_without_its_parts_is_refused(checkpoint):
-    with pytest.raises(CheckpointError, match="does not load as an MSDM"):
+    with pytest.raises(CheckpointError, match="does not load as a msdm"):
         load_sampler("msdm", checkpoint)
 
 

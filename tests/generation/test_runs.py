@@ -1,16 +1,19 @@
 import hashlib
 import json
 import shutil
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.core.files.storage import default_storage
 from PIL import Image as Pillow
 
 from generation.datasets.prompts import PromptRow
+from generation.engine import families, registry
 from generation.engine.loading import checkpoint_digest
-from generation.engine.registry import FAMILIES
 from generation.engine.seeding import image_seed
+from generation.engine.spec import Card
 from generation.imports import add_generator, import_prompts
 from generation.jobs import perform
 from generation.models import Image, ImageSet, Run
@@ -157,11 +160,22 @@ def odd_run(monkeypatch, tmp_path):
     """Makes a run of a sampler of `odd_samplers`, ten images for each of two prompts."""
 
     def make(name):
-        monkeypatch.setitem(FAMILIES, name, f"{odd_samplers.__name__}.{name}")
+        module = SimpleNamespace(Sampler=getattr(odd_samplers, name))
+        monkeypatch.setitem(sys.modules, f"{families.__name__}.{name}", module)
+        monkeypatch.setattr(registry, "FAMILIES", (*registry.FAMILIES, name))
         weights = tmp_path / "weights"
         weights.mkdir()
         generator = a_generator(
-            family=name, checkpoint=str(weights), digest=checkpoint_digest(weights)
+            family=name,
+            checkpoint=str(weights),
+            digest=checkpoint_digest(weights),
+            card=Card(
+                family=name,
+                settings=odd_samplers.Noise.settings,
+                token_length=8,
+                parameters={},
+                licence="",
+            ).to_json(),
         )
         prompts = list(a_dataset(pairs=2, images_per_pair=0).prompts.filter(rephrasing_of=None))
         return done(a_run(generator, prompts, images_per_set=10))

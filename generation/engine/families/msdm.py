@@ -4,6 +4,9 @@ Its U-Net pools the text into the time embedding too, and its autoencoder has la
 As published it is sampled with 150 DDIM steps, eta = 1, guidance 4.5 at 256×256.
 """
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 from generation.engine.families import stable_diffusion
 from generation.engine.spec import Settings
 
@@ -11,6 +14,6 @@ from generation.engine.spec import Settings
 class Sampler(stable_diffusion.Sampler):
     """Samples an MSDM checkpoint; see ``spec.Sampler``."""
 
-    schedulers = ("ddim", "ddpm", "dpmsolver++")
+    schedulers: ClassVar[Sequence[str]] = ("ddim", "ddpm", "dpmsolver++")
     defaults = Settings(width=256, height=256, steps=150, guidance_scale=4.5, eta=1.0)
     default_token_length = 64

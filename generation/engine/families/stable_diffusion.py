@@ -6,8 +6,9 @@ pipelines. The safety checker is left out: it blacks out medical images.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from diffusers import DiffusionPipeline, StableDiffusionPipeline
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class Sampler(PipelineSampler):
     """Samples a ``StableDiffusionPipeline``; see ``spec.Sampler``."""
 
-    schedulers = ("pndm", "ddim", "ddpm", "dpmsolver++")
+    schedulers: ClassVar[Sequence[str]] = ("pndm", "ddim", "ddpm", "dpmsolver++")
     defaults = Settings(width=512, height=512, steps=50, guidance_scale=7.5, scheduler="pndm")
     default_token_length = 77
 

@@ -142,6 +142,8 @@ class FlowLoss:
 class _Embedded(Sampler):
     """Samples with embeddings that were computed before, without the text encoders."""
 
+    texts: TensorCache
+
     @classmethod
     def with_texts(cls, texts: TensorCache) -> type[_Embedded]:
         return type("Embedded", (cls,), {"texts": texts})
