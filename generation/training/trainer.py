@@ -217,6 +217,10 @@ class Trainer(Generic[Config]):
                     f"The trained checkpoint can't be written to {partial}: {error}. Its training "
                     "is kept; make room there and start the same command again."
                 ) from error
+            for kept in ("logs", "validation"):  # hidden: no part of the checkpoint's digest
+                if (self.work / kept).exists():
+                    (partial / ".training").mkdir(exist_ok=True)
+                    os.replace(self.work / kept, partial / ".training" / kept)
             shutil.rmtree(self.output, ignore_errors=True)
             os.replace(partial, self.output)
             shutil.rmtree(self.work)
