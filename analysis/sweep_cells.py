@@ -56,6 +56,10 @@ class Cell:
     def images(self) -> Path:
         return self.folder / "images"
 
+    def begun(self) -> bool:
+        """Whether hours of work are in it: a training or a result."""
+        return any(self.folder.glob("checkpoint*")) or self.result() is not None
+
     def result(self) -> dict[str, Any] | None:
         return _read(self.folder / "result.json")
 
@@ -96,7 +100,7 @@ class Cell:
         self,
         load: Callable[[], Sampler],
         *,
-        digest: str,
+        by: dict[str, str],
         prompts: Sequence[str],
         images_per_prompt: int,
         progress: Callable[[int, int], None],
@@ -104,11 +108,11 @@ class Cell:
         """The files of each prompt's images; samples those that aren't there.
 
         A batch that was cut short is sampled again whole: pixels depend, by float rounding, on the
-        batch. Images of another checkpoint (``digest``) are dropped.
+        batch. Images that others made (``by``: checkpoint, sweep) are dropped.
         """
-        head = {"checkpoint": digest, "prompts": list(prompts)}
+        head = {**by, "prompts": list(prompts)}
         note = self.images / "sampled.json"
-        if (said := _read(note)) is None or any(said[key] != head[key] for key in head):
+        if _read(note) != head:
             shutil.rmtree(self.images, ignore_errors=True)
             write_whole(note, _lines(head))
         files = [

@@ -250,6 +250,7 @@ class Sweep:
                 note()
                 show(now.step, now.total, f"training the {now.stage}, loss {now.loss:.4f}")
 
+            show(0, next(iter(self.config.stages().values())), "preparing")
             card = load_trainer(self.family)(
                 self.images,
                 config=replace(self.config, rank=cell.rank, seed=cell.seed),
@@ -271,7 +272,7 @@ class Sweep:
                 lambda: load_sampler(
                     self.family, made.directory, card=made.card, device=settings.DEVICE
                 ),
-                digest=made.digest,
+                by={"checkpoint": made.digest, "sweep": self.digest},
                 prompts=self.held_out.texts,
                 images_per_prompt=self.images_per_prompt,
                 progress=progress,
@@ -302,7 +303,8 @@ class Sweep:
                 raise SweepError(f"{self.output} holds something else; choose another --output.")
             return
         differences = list(_differences(json.loads(path.read_text(encoding="utf-8")), self.recipe))
-        if differences:
+        begun = any(cell.begun() for cell in Cell.all_within(self.output))
+        if differences and begun:
             raise SweepError(
                 f"{self.output} holds a sweep with other settings ({'; '.join(differences)}). "
                 "Restore them, or choose another --output."

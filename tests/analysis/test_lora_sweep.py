@@ -427,6 +427,8 @@ def test_a_prompt_that_the_text_encoder_can_t_take_stops_the_sweep_before_any_tr
     with pytest.raises(CommandError, match=r"base can't be sampled.*tokens"):
         sweep(base, tmp_path / "sweep")
     assert not list((tmp_path / "sweep").glob("rank-*"))
+    sweep(base, tmp_path / "sweep", "--set=token_length=400", ranks="2", seeds="1")
+    assert len(results(tmp_path / "sweep")) == 2, "nothing was begun that the change could spoil"
 
 
 def test_the_table_says_what_is_not_estimable():
