@@ -21,6 +21,7 @@ import peft
 import torch
 import transformers
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from PIL.Image import Image
 
 from generation.engine.loading import (
@@ -79,6 +80,8 @@ class Trainer(Generic[Config]):
         self.work = self.output.with_name(self.output.name + ".training")
         self.licence, self.phantom = licence, phantom
         data = check_images(images, config.rephrasing)
+        # accelerate keeps the first number format of a process; processes and device may stay
+        AcceleratorState._reset_state()
         self.accelerator = Accelerator(mixed_precision=config.mixed_precision)
         self.config: Config = _with_steps(config, len(images), self.accelerator)
         self.recipe: dict[str, Any] = {"config": _recorded(self.config), "data": data}
