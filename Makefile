@@ -68,7 +68,8 @@ requirements: $(VENV)/dev.stamp
 	@$(PIP) uv
 	@$(BIN)/uv pip compile -q --no-header --no-annotate --universal pyproject.toml -o requirements/web.txt
 	@$(BIN)/uv pip compile -q --no-header --no-annotate --universal --extra ml pyproject.toml -o requirements/ml.txt
-	@$(BIN)/uv pip compile -q --no-header --no-annotate --universal --extra ml --extra dev pyproject.toml -o requirements/dev.txt
+	@$(BIN)/uv pip compile -q --no-header --no-annotate --universal --extra ml --extra s3 --extra dev pyproject.toml -o requirements/dev.txt
+	@$(BIN)/uv pip compile -q --no-header --no-annotate --universal --extra s3 -c requirements/ml.txt pyproject.toml -o requirements/s3.txt
 
 clean:
 	@rm -rf $(VENV) var

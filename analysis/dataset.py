@@ -11,9 +11,10 @@ from annotation.models import Case, Ranking, Reader, ReadingSet, Score, Study
 from annotation.protocols import REFERENCE_LETTER
 
 SCORE_COLUMNS = (
-    "reader", "case", "pair", "kind", "arm", "letter", "position", "criterion", "score", "saved_at",
+    "reader", "case", "pair", "kind", "arm", "letter", "position", "repeat", "criterion", "score",
+    "not_applicable", "saved_at",
 )  # fmt: skip
-RANKING_COLUMNS = ("reader", "case", "pair", "kind", "arm", "rank", "saved_at")
+RANKING_COLUMNS = ("reader", "case", "pair", "kind", "arm", "repeat", "rank", "saved_at")
 METRIC_COLUMNS = ("metric", "arm", "case", "pair", "value", "n")
 REFERENCES = "reference images"
 
@@ -34,7 +35,12 @@ def case_frame(study: Study) -> pd.DataFrame:
 
 
 def score_frame(study: Study) -> pd.DataFrame:
-    """One row per score given: `SCORE_COLUMNS`; position is the case's place for that reader."""
+    """One row per score given: `SCORE_COLUMNS`; position is the case's place for that reader.
+
+    Rows with ``repeat`` are of the second time that a reader saw the case: they tell the reader's
+    agreement with themselves, and nothing else. Where the reader found the criterion not
+    applicable, there is no score.
+    """
     rows = [
         {
             "reader": score.reading_set.reading.reader.pseudonym,
@@ -42,8 +48,10 @@ def score_frame(study: Study) -> pd.DataFrame:
             "arm": score.reading_set.case_set.arm.generator.name,
             "letter": score.reading_set.letter,
             "position": score.reading_set.reading.position,
+            "repeat": score.reading_set.reading.repeat,
             "criterion": score.criterion,
             "score": score.value,
+            "not_applicable": score.value is None,
             "saved_at": score.created_at,
         }
         for score in Score.objects.current()
@@ -55,7 +63,15 @@ def score_frame(study: Study) -> pd.DataFrame:
             "reading_set__case_set__arm__generator",
         )
     ]
-    return _with_pairs(rows, study, SCORE_COLUMNS, ["reader", "case", "letter", "criterion"])
+    order = ["reader", "case", "repeat", "letter", "criterion"]
+    frame = _with_pairs(rows, study, SCORE_COLUMNS, order)
+    return frame.astype({"score": "Int64", "repeat": bool, "not_applicable": bool})
+
+
+def repeat_frame(scores: pd.DataFrame) -> pd.DataFrame:
+    """Of a `score_frame`, what was scored twice: both times, told apart by ``repeat``."""
+    key = ["reader", "case", "arm", "criterion"]
+    return scores[scores.duplicated(key, keep=False)]
 
 
 def ranking_frame(study: Study) -> pd.DataFrame:
@@ -84,13 +100,15 @@ def ranking_frame(study: Study) -> pd.DataFrame:
                     "arm": REFERENCES
                     if letter == REFERENCE_LETTER
                     else arms[ranking.reading_id, letter],
+                    "repeat": ranking.reading.repeat,
                     "rank": better + (len(tier) + 1) / 2,
                     "saved_at": ranking.created_at,
                 }
                 for letter in tier
             ]
             better += len(tier)
-    return _with_pairs(rows, study, RANKING_COLUMNS, ["reader", "case", "rank", "arm"])
+    frame = _with_pairs(rows, study, RANKING_COLUMNS, ["reader", "case", "repeat", "rank", "arm"])
+    return frame.astype({"repeat": bool})
 
 
 def metric_frame(report: Report) -> pd.DataFrame:

@@ -72,6 +72,7 @@ def _agreement(report: Report) -> pd.DataFrame:
         for row in found["icc"]
         for label, key in (("ICC(A,1)", "single"), ("ICC(A,k)", "average"))
     ]
+    rows += [{**row, "statistic": "ICC(A,1) with themselves"} for row in found.get("self", [])]
     rows.append({"criterion": "rank", "statistic": "mean Kendall W", **found["kendall_w"]})
     columns = ["criterion", "statistic", "readers", *ESTIMATE]
     return pd.DataFrame(rows, columns=columns).drop(columns="p").astype({"readers": "Int64"})

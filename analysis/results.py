@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from analysis import sentences
-from analysis.dataset import REFERENCES, case_frame, ranking_frame, score_frame
+from analysis.dataset import REFERENCES, case_frame, ranking_frame, repeat_frame, score_frame
 from analysis.measures import Measurements
 from analysis.metrics import METRICS
 from analysis.metrics.fbd import same_n_distances
 from analysis.metrics.fidelity import fidelity
-from analysis.statistics.agreement import intraclass, mean_kendall_w
+from analysis.statistics.agreement import intraclass, mean_kendall_w, self_agreement
 from analysis.statistics.correlation import Table, beyond_arm, pooled_spearman, table
 from analysis.statistics.estimate import Estimate, not_estimable
 from analysis.statistics.means import ArmMeans, arm_means
@@ -43,8 +43,12 @@ class Results:
         self.protocol = study.protocol
         self.arms = [str(arm) for arm in measurements.images.arms]
         self.cases = case_frame(study)
-        self.scores = score_frame(study)
-        self.rankings = ranking_frame(study)
+        given, ranked = score_frame(study), ranking_frame(study)
+        self.rankings = ranked[~ranked["repeat"]]
+        once = given[~given["repeat"]]
+        self.not_applicable = int(once["not_applicable"].sum())
+        self.scores = once[~once["not_applicable"]].astype({"score": float})
+        self.repeats = repeat_frame(given[~given["not_applicable"]].astype({"score": float}))
         self.metrics = self._metric_frames()
         self.tables: dict[tuple[str, str], Table] = {}  # of the claims, for the figure
         means = {c.key: self._means(self._criterion(c.key)) for c in self.protocol.criteria}
@@ -68,8 +72,9 @@ class Results:
         self.data["sentences"] = sentences.findings(self.data)
         self.data["limits"] = sentences.limits(self.data)
 
-    def _criterion(self, key: str) -> pd.DataFrame:
-        rows = self.scores[self.scores["criterion"] == key]
+    def _criterion(self, key: str, scores: pd.DataFrame | None = None) -> pd.DataFrame:
+        scores = self.scores if scores is None else scores
+        rows = scores[scores["criterion"] == key]
         return rows.rename(columns={"score": "value"})
 
     def _means(self, frame: pd.DataFrame, arms: list[str] | None = None) -> ArmMeans:
@@ -77,7 +82,7 @@ class Results:
 
     def _counts(self) -> dict[str, int]:
         readers = self.study.readers.exclude(state=Reader.State.REVOKED)
-        readings = Reading.objects.filter(reader__in=readers)
+        readings = Reading.objects.filter(reader__in=readers, repeat=False)
         sets = len(self.measurements.images.generated)
         return {
             "arms": len(self.arms),
@@ -90,6 +95,7 @@ class Results:
             "readings": readings.count(),
             "readings_submitted": readings.exclude(submitted_at=None).count(),
             "scores": len(self.scores),
+            "scores_not_applicable": self.not_applicable,
             "scores_expected": readers.count() * sets * len(self.protocol.criteria),
             "rankings": len(self.rankings[["reader", "case"]].drop_duplicates()),
         }
@@ -260,6 +266,15 @@ class Results:
         readers = int(ranked["reader"].nunique())
         return {
             "icc": rows,
+            "self": [
+                {
+                    "criterion": c.key,
+                    "name": c.name,
+                    **asdict(self_agreement(self._criterion(c.key, self.repeats), **self.options)),
+                }
+                for c in self.protocol.criteria
+                if self.protocol.repeats
+            ],
             "kendall_w": asdict(mean_kendall_w(ranked, **self.options)),
             "kendall_w_by_chance": 1 / readers if readers else None,
         }

@@ -34,7 +34,13 @@ def limits(results: dict[str, Any]) -> list[str]:
             f"{MIN_ARMS} are needed for any p below 0.05."
         )
     said.append("Anything about a single image: readers judged whole sets.")
-    missing = counts["scores_expected"] - counts["scores"]
+    beside = counts["scores_not_applicable"]
+    if beside:
+        said.append(
+            f"What {beside:,} scores would have been where readers found a criterion not "
+            "applicable: they count neither as 0 nor as missing."
+        )
+    missing = counts["scores_expected"] - counts["scores"] - beside
     if missing:
         said.append(
             f"What the {missing:,} missing of {counts['scores_expected']:,} scores would have been:"

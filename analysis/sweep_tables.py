@@ -32,8 +32,8 @@ def cell_rows(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         error = row.pop("error", "")
         rows.append({**row, **stages, **measures, "error": error})
     frame = pd.DataFrame(rows)
-    for name in ("alpha", "lora_parameters", *(c for c in frame if str(c).startswith("steps_"))):
-        if name in frame and name != "alpha":
+    for name in ("lora_parameters", *(c for c in frame if str(c).startswith("steps_"))):
+        if name in frame:
             frame[name] = frame[name].astype("Int64")
     frame["rank"] = [BASE if rank is None else str(rank) for rank in (r["rank"] for r in results)]
     return frame

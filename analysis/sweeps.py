@@ -30,7 +30,8 @@ from generation.engine.loading import CheckpointError, checkpoint_digest, checkp
 from generation.engine.registry import load_sampler
 from generation.engine.spec import Base, Card
 from generation.models import Dataset, Image, Prompt
-from generation.training.config import KandinskyConfig, LoraConfig, make_config
+from generation.training.config import KandinskyConfig, LoraConfig
+from generation.training.presets import make_config
 from generation.training.registry import load_trainer
 from generation.trainings import process_state, training_images
 

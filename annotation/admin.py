@@ -82,16 +82,10 @@ class CaseSetAdmin(RecordAdmin):
 
 @admin.register(Reader)
 class ReaderAdmin(RecordAdmin):
-    """A reader's part can be ended, by the state “revoked”."""
-
-    list_display = ["study", "number", "user", "state", "invited_at", "finished_at"]
+    list_display = ["study", "number", "slot", "user", "state", "invited_at", "finished_at"]
     list_filter = ["state", "study"]
     search_fields = ["user__username", "user__email", "study__title"]
     list_select_related = ["study", "user"]
-    readonly_fields = ["study", "user", "number", "invited_at", "finished_at"]
-
-    def has_change_permission(self, request, obj=None) -> bool:
-        return admin.ModelAdmin.has_change_permission(self, request, obj)
 
 
 @admin.register(Reading)

@@ -81,7 +81,7 @@ def _sentinels(study: Study) -> tuple[set[str], list[str]]:
         generator = arm.generator
         names |= {generator.name, generator.slug, generator.checkpoint}
         names |= {generator.digest, generator.digest[:12]}
-        numbers |= {arm.run.seed} if arm.run else set()
+        numbers |= {arm.run.seed} if arm.run and arm.run.seed is not None else set()
     shown = ShownImage.objects.filter(reading__reader__study=study).values("image")
     for image in Image.objects.filter(pk__in=shown):
         names |= {image.sha256, image.sha256[:16]}

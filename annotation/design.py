@@ -7,6 +7,9 @@ and nobody without the secret can foresee it.
 reading apart: the largest distance that all pairs can have at once. Which of the two comes first
 alternates over pairs and from slot to slot.
 
+*Repeats.* Some cases of the first quarter come once more in the last, three quarters of the reading
+after their first time and a quarter after their rephrasing, with every arm under another letter.
+
 *Letters.* Rows of Williams squares (E. J. Williams 1949): within a reader, and for each case over
 the readers, every letter stands for every arm equally often, give or take one, and each arm stands
 beside each other arm on either side equally often over two squares.
@@ -24,6 +27,7 @@ from itertools import zip_longest
 import numpy as np
 
 MAX_ARMS = 8
+MAX_REPEATS = 0.25  # of the cases
 LETTERS = string.ascii_uppercase[:MAX_ARMS]
 
 
@@ -41,10 +45,14 @@ class CaseRef:
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """A case at its place, and the arm behind each letter, for example ``{"A": 3, "B": 1}``."""
+    """A case at its place, and the arm behind each letter, for example ``{"A": 3, "B": 1}``.
+
+    ``repeat`` marks the second time that the reader sees the case.
+    """
 
     case: int
     arms: dict[str, int]
+    repeat: bool = False
 
 
 def rng(secret: str, *labels: object) -> np.random.Generator:
@@ -65,22 +73,36 @@ def williams(n: int) -> list[list[int]]:
 
 
 def plan_reader(
-    *, secret: str, slot: int, cases: Sequence[CaseRef], arms: Sequence[int]
+    *,
+    secret: str,
+    slot: int,
+    cases: Sequence[CaseRef],
+    arms: Sequence[int],
+    repeats: float = 0.0,
 ) -> list[PlannedCase]:
     """The plan of the reader in ``slot`` (from 1): all cases in their order, with their letters.
 
+    Args:
+        repeats: share of the cases, 0 to 0.25, that come a second time; see `repeated`.
+
     Raises:
-        DesignError: no case, an arm or a case named twice, more than two cases in a pair, or
-            not 1 to 8 arms.
+        DesignError: no case, an arm or a case named twice, more than two cases in a pair, not 1
+            to 8 arms, or another share of repeats.
     """
     if not 1 <= len(arms) <= MAX_ARMS or len(set(arms)) != len(arms):
         raise DesignError(f"A plan needs 1 to {MAX_ARMS} distinct arms, got {len(arms)}.")
+    if not 0 <= repeats <= MAX_REPEATS:
+        raise DesignError(f"The share of repeats is {repeats}; it must be 0 to {MAX_REPEATS}.")
     pairs = _pairs(cases)
     letters = _letters(secret=secret, slot=slot, pairs=pairs, arms=arms)
-    return [
-        PlannedCase(case=case, arms=letters[case])
-        for case in _order(secret=secret, slot=slot, pairs=pairs)
-    ]
+    order = _order(secret=secret, slot=slot, pairs=pairs)
+    plan = [PlannedCase(case=case, arms=letters[case]) for case in order]
+    return _with_repeats(plan, rng(secret, "repeats", slot), repeated(len(plan), repeats))
+
+
+def repeated(cases: int, share: float) -> int:
+    """How many of so many cases come a second time: the share, rounded, at most a quarter."""
+    return min(int(share * cases + 0.5), cases // 4)
 
 
 def _pairs(cases: Sequence[CaseRef]) -> list[tuple[int, ...]]:
@@ -115,6 +137,25 @@ def _order(*, secret: str, slot: int, pairs: list[tuple[int, ...]]) -> list[int]
     units += zip_longest(singles[::2], singles[1::2])
     units = [units[i] for i in random.permutation(len(units))]
     return [unit[0] for unit in units] + middle + [unit[1] for unit in units]
+
+
+def _with_repeats(
+    plan: list[PlannedCase], random: np.random.Generator, count: int
+) -> list[PlannedCase]:
+    quarter = len(plan) // 4
+    chosen = sorted(random.choice(quarter, count, replace=False)) if count else []
+    again = {}
+    for place in chosen:
+        arms = list(plan[place].arms.values())
+        turn = int(random.integers(1, len(arms))) if len(arms) > 1 else 0
+        letters = dict(zip(plan[place].arms, arms[turn:] + arms[:turn], strict=True))
+        again[place + 3 * quarter] = PlannedCase(plan[place].case, letters, repeat=True)
+    result = []
+    for place, planned in enumerate(plan):
+        result.append(planned)
+        if place in again:
+            result.append(again[place])
+    return result
 
 
 def _letters(

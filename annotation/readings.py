@@ -55,16 +55,17 @@ def _store_plan(reader: Reader) -> None:
     }
     plan = design.plan_reader(
         secret=study.secret,
-        slot=reader.number,
+        slot=reader.slot,
         cases=[
             design.CaseRef(case.pk, case.prompt.rephrasing_of_id or case.prompt_id)
             for case in cases.values()
         ],
         arms=list(study.arms.values_list("pk", flat=True)),
+        repeats=study.protocol.repeats,
     )
     readings = Reading.objects.bulk_create(
         (
-            Reading(reader=reader, case=cases[planned.case], position=i)
+            Reading(reader=reader, case=cases[planned.case], position=i, repeat=planned.repeat)
             for i, planned in enumerate(plan, 1)
         ),
         batch_size=_BATCH,
@@ -112,9 +113,9 @@ def _shown(
 
 
 def save_score(
-    *, reading: Reading, letter: str, criterion: str, value: int, sequence: int
+    *, reading: Reading, letter: str, criterion: str, value: int | None, sequence: int
 ) -> Score:
-    """Add a revision of one score.
+    """Add a revision of one score; None says that the criterion is not applicable.
 
     The same sequence number with the same value is a replay and returns the row that is there;
     a lower number than the newest is kept but doesn't become current.
@@ -211,12 +212,15 @@ def _running_study(reading: Reading) -> Study:
     return reader.study
 
 
-def _check_value(criterion: Criterion, value: int) -> None:
+def _check_value(criterion: Criterion, value: int | None) -> None:
+    if value is None and criterion.not_applicable:
+        return
     whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or not criterion.minimum <= value <= criterion.maximum:
+    if value is None or not whole or not criterion.minimum <= value <= criterion.maximum:
         raise AnswerError(
             f"{criterion.name} takes a whole number from {criterion.minimum} to "
-            f"{criterion.maximum}, not {value!r}."
+            f"{criterion.maximum}{' or “not applicable”' * criterion.not_applicable}, "
+            f"not {'“not applicable”' if value is None else repr(value)}."
         )
 
 
@@ -262,7 +266,7 @@ def reading_state(reading: Reading) -> dict[str, Any]:
 def reading_states(readings: Iterable[Reading]) -> dict[int, dict[str, Any]]:
     """Where readings of one study stand, by primary key, in three queries for all of them.
 
-    Each is ``{"scores": {letter: {criterion: value}}, "ranking": tiers or None,
+    Each is ``{"scores": {letter: {criterion: value or "na"}}, "ranking": tiers or None,
     "missing": ["2 scores missing in set B", "ranking missing"], "sequence": highest so far or 0,
     "submitted": bool}``.
     """
@@ -270,7 +274,7 @@ def reading_states(readings: Iterable[Reading]) -> dict[int, dict[str, Any]]:
     if not readings:
         return {}
     criteria = [criterion.key for criterion in readings[0].reader.study.protocol.criteria]
-    scores: dict[int, dict[str, dict[str, int]]] = defaultdict(dict)
+    scores: dict[int, dict[str, dict[str, int | str]]] = defaultdict(dict)
     for pk, letter in ReadingSet.objects.filter(reading__in=readings).values_list(
         "reading", "letter"
     ):
@@ -282,7 +286,7 @@ def reading_states(readings: Iterable[Reading]) -> dict[int, dict[str, Any]]:
         .order_by("sequence")
     ):
         pk = score.reading_set.reading_id
-        scores[pk][score.reading_set.letter][score.criterion] = score.value
+        scores[pk][score.reading_set.letter][score.criterion] = score.given
         sequences[pk] = max(sequences[pk], score.sequence)
     rankings: dict[int, list[list[str]]] = {}
     for ranking in Ranking.objects.filter(reading__in=readings).order_by("sequence"):
@@ -302,7 +306,7 @@ def reading_states(readings: Iterable[Reading]) -> dict[int, dict[str, Any]]:
 
 def _missing(
     criteria: Sequence[str],
-    scores: dict[str, dict[str, int]],
+    scores: dict[str, dict[str, int | str]],
     ranking: list[list[str]] | None,
 ) -> list[str]:
     missing = []

@@ -23,10 +23,11 @@ from annotation.manifest import build_manifest, manifest_digest, still_as_sealed
 from annotation.models import Arm, AuditEvent, Case, CaseReference, CaseSet, Reader, Study
 from annotation.protocols import Protocol
 from annotation.readings import plan_reader
-from generation.jobs import enqueue
-from generation.models import Dataset, Generator, Image, Prompt
+from generation.imported_sets import imported_run
+from generation.imports import ImportRefused
+from generation.models import Dataset, Generator, Image, Prompt, Run
 from generation.permissions import RESEARCHERS, is_researcher
-from generation.runs import create_run
+from generation.runs import create_run, enqueue_run
 
 State = Study.State
 
@@ -57,6 +58,9 @@ def create_study(
     """
     _check_parts(title, prompts, generators, seed, owner)
     _check_references(protocol, prompts, references)
+    for generator in generators:
+        if not generator.can_sample:
+            _imported(generator, prompts, protocol, owner)
     study = Study.objects.create(
         title=title.strip(),
         slug=_free_slug(title),
@@ -153,6 +157,18 @@ def _check_parts(
         raise StudyError(f"{owner} is no researcher: add them to the group “{RESEARCHERS}”.")
 
 
+def _imported(
+    generator: Generator, prompts: Sequence[Prompt], protocol: Protocol, owner: User
+) -> Run:
+    """The run of a generator that was imported as images; several studies may share it."""
+    try:
+        return imported_run(
+            generator=generator, prompts=prompts, images_per_set=protocol.images_per_set, user=owner
+        )
+    except ImportRefused as error:
+        raise StudyError(str(error)) from error
+
+
 def _check_references(
     protocol: Protocol, prompts: Sequence[Prompt], references: Mapping[int, Sequence[Image]]
 ) -> None:
@@ -184,23 +200,28 @@ def _check_not_trained_on(references: Iterable[Image]) -> None:
 
 @transaction.atomic
 def generate_images(*, study: Study, by: User) -> None:
-    """Draft → images: one run for each arm, queued."""
+    """Draft → images: one run for each arm, queued; imported images are there already."""
     _step(study, act="generate", by=by, when=[State.DRAFT], to=State.IMAGES)
     cases = list(study.cases.select_related("prompt"))
+    prompts = [case.prompt for case in cases]
     for arm in study.arms.select_related("generator"):
-        arm.run = create_run(
-            generator=arm.generator,
-            prompts=[case.prompt for case in cases],
-            images_per_set=study.protocol.images_per_set,
-            seed=study.seed,
-            by=by,
-        )
+        if arm.generator.can_sample:
+            arm.run = create_run(
+                generator=arm.generator,
+                prompts=prompts,
+                images_per_set=study.protocol.images_per_set,
+                seed=study.seed,
+                by=by,
+            )
+        else:
+            arm.run = _imported(arm.generator, prompts, study.protocol, study.owner)
         arm.save(update_fields=["run"])
         sets = {image_set.prompt_id: image_set for image_set in arm.run.image_sets.all()}
         CaseSet.objects.bulk_create(
             CaseSet(case=case, arm=arm, image_set=sets[case.prompt_id]) for case in cases
         )
-        enqueue(arm.run)
+        if arm.run.unfinished:
+            enqueue_run(arm.run)
 
 
 @transaction.atomic
@@ -316,11 +337,34 @@ def add_reader(*, study: Study, user: User, by: User) -> Reader:
     reader = study.readers.filter(user_id=user.pk).first()
     if reader is None:
         last = study.readers.aggregate(last=Max("number"))["last"] or 0
-        reader = Reader.objects.create(study=study, user=user, number=last + 1)
+        reader = Reader.objects.create(
+            study=study, user=user, number=last + 1, slot=_free_slot(study)
+        )
         _record(study, "add reader", by, reader=str(reader), user=user.get_username())
     if study.state in (State.SEALED, State.RUNNING):
         plan_reader(reader)
     return reader
+
+
+def revoke_reader(*, study: Study, reader: Reader, by: User, reason: str) -> None:
+    """End a reader's part: they see the study no more, their answers stay on record but count for
+    nothing, and the next reader gets their slot, so that the plan keeps its balance."""
+    if not reason.strip():
+        raise StudyError("Say why the reader's part ends: the reason is kept with it.")
+    when = [State.DRAFT, State.IMAGES, State.CHECKED, State.SEALED, State.RUNNING]
+    with transaction.atomic():
+        study = Study.objects.select_for_update().get(pk=study.pk)
+        _check_state(study, act="revoke readers of", when=when)
+        rows = study.readers.filter(pk=reader.pk).exclude(state=Reader.State.REVOKED)
+        if not rows.update(state=Reader.State.REVOKED):
+            raise StudyError(f"The part of {reader} has ended already.")
+        _record(study, "revoke reader", by, reader=str(reader), reason=reason.strip())
+
+
+def _free_slot(study: Study) -> int:
+    """The first place in the balanced plan that no active reader has."""
+    taken = set(study.readers.exclude(state=Reader.State.REVOKED).values_list("slot", flat=True))
+    return next(slot for slot in range(1, len(taken) + 2) if slot not in taken)
 
 
 # Parts of steps

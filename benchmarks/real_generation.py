@@ -17,19 +17,19 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from analysis.metrics.embedders import load_embedder
 from analysis.metrics.frechet import frechet_distance
 from generation.engine.registry import load_sampler
 from generation.engine.seeding import image_seed
 from generation.training.bases import make_base
-from generation.training.config import make_config
 from generation.training.data import TrainingImage, read_image
+from generation.training.presets import make_config
 from generation.training.registry import load_trainer
 
 DEMO = Path(__file__).parent.parent / "generation" / "demo_checkpoints"
-SIZE = 64
+SIZE, CUBIC = 64, Image.Resampling.BICUBIC
 COMMON = {"resolution": SIZE, "cache_views": 4, "color_jitter": 0.05, "checkpointing_steps": 500}
 SETTINGS: dict[str, dict] = {
     "msdm": {
@@ -122,8 +122,7 @@ def main() -> None:
         )
 
     def views(some: list[TrainingImage]) -> list[Image.Image]:
-        size = (SIZE, SIZE)
-        return [read_image(image.path).resize(size, Image.Resampling.BICUBIC) for image in some]
+        return [ImageOps.fit(read_image(image.path), (SIZE, SIZE), CUBIC) for image in some]
 
     test, count = images["test"], len(images["test"])
     real = features(views(test))

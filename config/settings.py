@@ -5,6 +5,7 @@ The variables and their defaults stand in `.env.example` (a test compares the tw
 
 import os
 from pathlib import Path
+from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
@@ -100,16 +101,34 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Files. Images are never served from here: views check who asks.
 MEDIA_ROOT = Path(env("MEDIA_ROOT", default=str(DATA_DIR / "media")))
+STORAGE_BUCKET = env("STORAGE_BUCKET", default="")  # S3-compatible; instead of MEDIA_ROOT
+STORAGE_ENDPOINT = env("STORAGE_ENDPOINT", default="")
+STORAGE_REGION = env("STORAGE_REGION", default="")
+STORAGE_ACCESS_KEY = env("STORAGE_ACCESS_KEY", default="")
+STORAGE_SECRET_KEY = env("STORAGE_SECRET_KEY", default="")
+STORAGE_PREFIX = env("STORAGE_PREFIX", default="").strip("/")
 # Checkpoints that trainings on the pages make.
 MODELS_ROOT = Path(env("MODELS_ROOT", default=str(DATA_DIR / "models"))).resolve()
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "generation.storage.FolderStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
+if STORAGE_BUCKET:
+    STORAGES["default"] = {
+        "BACKEND": "generation.bucket.BucketStorage",
+        "OPTIONS": {
+            "bucket_name": STORAGE_BUCKET,
+            "endpoint_url": STORAGE_ENDPOINT or None,
+            "region_name": STORAGE_REGION or None,
+            "access_key": STORAGE_ACCESS_KEY or None,
+            "secret_key": STORAGE_SECRET_KEY or None,
+            "location": STORAGE_PREFIX,
+        },
+    }
 WHITENOISE_USE_FINDERS = True
 
 # Sign-in
@@ -165,7 +184,13 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_TASK_ACKS_LATE = True
+# The rows know what is to be done, so a message may get lost; and a worker deep in its work can't
+# answer the broker's heartbeat.
+CELERY_TASK_ACKS_LATE = False
+CELERY_BROKER_HEARTBEAT = 0
+# Nobody asks workers by way of the broker, and RabbitMQ may keep a dead worker's queue for that,
+# so that its successor can't start.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # The worker

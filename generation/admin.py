@@ -1,9 +1,21 @@
 """The admin: everything can be looked up; evidence can't be edited, runs can be steered."""
 
+from collections.abc import Callable
+
 from django.contrib import admin, messages
 
 from generation.jobs import enqueue
-from generation.models import Dataset, Generator, Image, ImageSet, Prompt, Run, Training
+from generation.models import (
+    Chunk,
+    Dataset,
+    Generator,
+    Image,
+    ImageSet,
+    Prompt,
+    Run,
+    Training,
+)
+from generation.runs import enqueue_run
 
 
 class RecordAdmin(admin.ModelAdmin):
@@ -56,12 +68,13 @@ class GeneratorAdmin(RecordAdmin):
     search_fields = ["name", "slug", "checkpoint", "digest"]
 
 
-class JobAdmin(RecordAdmin):
-    """Jobs can be steered."""
+class SteeredAdmin(RecordAdmin):
+    """Long work can be steered."""
 
     list_filter = ["status"]
     date_hierarchy = "queued_at"
     actions = ["cancel", "retry"]
+    enqueue: Callable
 
     @admin.action(description="Cancel")
     def cancel(self, request, jobs) -> None:
@@ -72,21 +85,30 @@ class JobAdmin(RecordAdmin):
     def retry(self, request, jobs) -> None:
         retried = [job for job in jobs if job.retry()]
         for job in retried:
-            enqueue(job)
+            type(self).enqueue(job)
         kinds = self.model._meta.verbose_name_plural
         messages.info(request, f"{len(retried)} {kinds} were queued again.")
 
 
 @admin.register(Run)
-class RunAdmin(JobAdmin):
-    list_display = ["pk", "generator", "status", "done", "total", "attempts", "error"]
+class RunAdmin(SteeredAdmin):
+    enqueue = enqueue_run
+    list_display = ["pk", "generator", "priority", "status", "done", "total", "error"]
     list_filter = ["status", "generator"]
     list_select_related = ["generator"]
     search_fields = ["generator__name", "error"]
 
 
+@admin.register(Chunk)
+class ChunkAdmin(RecordAdmin):
+    list_display = ["run", "number", "status", "done", "total", "attempts", "holder", "error"]
+    list_filter = ["status"]
+    list_select_related = ["run__generator"]
+
+
 @admin.register(Training)
-class TrainingAdmin(JobAdmin):
+class TrainingAdmin(SteeredAdmin):
+    enqueue = enqueue
     list_display = ["name", "family", "dataset", "status", "done", "total", "attempts", "error"]
     list_filter = ["status", "family"]
     list_select_related = ["dataset"]

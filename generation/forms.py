@@ -10,7 +10,8 @@ from django.core.exceptions import ValidationError
 
 from generation.jobs import enqueue
 from generation.models import Dataset, Image, Training
-from generation.training.config import CONFIGS, PRESETS, TrainingConfig, TrainingConfigError
+from generation.training.config import CONFIGS, TrainingConfig, TrainingConfigError
+from generation.training.presets import PRESETS
 from generation.training_settings import as_lines, read_lines, resolve
 from generation.trainings import TrainingError, check_name, create_training
 

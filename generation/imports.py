@@ -16,7 +16,7 @@ from generation.engine.loading import checkpoint_digest, checkpoint_directory
 from generation.engine.registry import FAMILIES
 from generation.engine.spec import Base
 from generation.models import Dataset, Generator, Image, Prompt
-from generation.runs import store_image
+from generation.storage import store_image
 
 _BATCH = 500
 

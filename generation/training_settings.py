@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from generation.training.config import TrainingConfig, TrainingConfigError, make_config
+from generation.training.config import TrainingConfig, TrainingConfigError
+from generation.training.presets import make_config
 
 
 def read_lines(text: str) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from generation.forms import TrainingForm, like
 from generation.jobs import enqueue
 from generation.models import Job, Training
 from generation.permissions import Request, researcher_required
-from generation.training.config import TrainingConfigError, make_config
+from generation.training.config import TrainingConfigError
+from generation.training.presets import make_config
 from generation.training_settings import as_lines, read_lines
 from generation.trainings import TrainingError, change_training
 

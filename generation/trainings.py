@@ -10,14 +10,16 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection, transaction
 from django.utils.text import slugify
 
 from generation.engine.loading import checkpoint_digest
 from generation.imports import add_generator
+from generation.kept import kept
 from generation.models import Dataset, Generator, Job, Training
-from generation.training.config import TrainingConfig, make_config
+from generation.storage import local_file
+from generation.training.config import TrainingConfig
+from generation.training.presets import make_config
 from generation.training.registry import load_trainer
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def training_images(dataset: Dataset, split: str) -> "list[TrainingImage]":
     return [
         TrainingImage(
             id=image.sha256,
-            path=Path(default_storage.path(str(image.file.name))),
+            path=local_file(str(image.file.name)),
             captions=tuple(prompt.text for prompt in image.prompts.all()),
             rephrasings={
                 prompt.text: tuple(other.text for other in prompt.rephrasings.all())
@@ -138,6 +140,7 @@ def perform_training(training: Training) -> None:
     Raises:
         TrainingError and those of `generation.training.trainer.Trainer`, with messages for people.
     """
+    kept.release()  # a training needs the whole memory
     training.beat(message="Preparing")
     training.show(stage="", stage_seconds_left=None)
     process_state()

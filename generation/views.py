@@ -4,10 +4,13 @@ import mimetypes
 
 from django.http import FileResponse, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
-from generation.models import Generator, Image, Training
+from generation.manifest import ManifestError, with_provenance
+from generation.models import Generator, Image, ImageSet, Training
 from generation.permissions import Request, researcher_required
+from generation.provenance import grouped
 
 
 @require_safe
@@ -45,5 +48,42 @@ def image(request: Request, pk: int) -> FileResponse:
 @researcher_required
 def image_provenance(request: Request, pk: int) -> HttpResponse:
     """How a generated image was made."""
-    found = get_object_or_404(Image.objects.visible_to(request.user).generated(), pk=pk)
-    return render(request, "generation/image.html", {"image": found})
+    found, image_set = _generated(request, pk)
+    run = image_set.run
+    siblings = list(
+        Image.objects.filter(image_set=image_set).order_by("index").values_list("pk", flat=True)
+    )
+    place = siblings.index(found.pk)
+    context = {
+        "image": found,
+        "run": run,
+        "phantom": run.generator.card.get("phantom"),
+        "groups": grouped(found.provenance),
+        "previous": siblings[place - 1] if place else None,
+        "next": siblings[place + 1] if place + 1 < len(siblings) else None,
+    }
+    return render(request, "generation/image.html", context)
+
+
+@require_safe
+@researcher_required
+def image_download(request: Request, pk: int) -> HttpResponse:
+    """A generated image as a PNG that says how it was made."""
+    found, image_set = _generated(request, pk)
+    try:
+        data = with_provenance(found)
+    except ManifestError as error:
+        return HttpResponse(str(error), status=500, content_type="text/plain; charset=utf-8")
+    run = image_set.run
+    name = f"run-{run.pk}-{slugify(run.generator.name)}-image-{found.pk}.png"
+    response = HttpResponse(data, content_type="image/png")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _generated(request: Request, pk: int) -> tuple[Image, ImageSet]:
+    image = get_object_or_404(Image.objects.visible_to(request.user).generated(), pk=pk)
+    related = ImageSet.objects.select_related("run__generator", "prompt__rephrasing_of")
+    image.image_set = image_set = related.get(images=image)
+    return image, image_set

@@ -14,7 +14,7 @@ def _files_stay_in_the_test(settings, tmp_path):
     settings.MODELS_ROOT = tmp_path / "models"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = {
-        **settings.STORAGES,
+        "default": {"BACKEND": "generation.storage.FolderStorage"},
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
 

@@ -34,6 +34,7 @@ class Report(Job):
     """
 
     performer = "analysis.reports.perform_report"
+    queue = "cpu"
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="reports")
     embedder = models.CharField(max_length=80)

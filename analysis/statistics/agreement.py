@@ -64,6 +64,20 @@ def intraclass(scores: pd.DataFrame, *, resamples: int = 2000, seed: int = 0) ->
     return ReaderAgreement(estimates[0], estimates[1], readers)
 
 
+def self_agreement(scores: pd.DataFrame, *, resamples: int = 2000, seed: int = 0) -> Estimate:
+    """ICC(A,1) between the first and the second time that readers scored the same sets.
+
+    Args:
+        scores: One criterion: columns reader, case, pair, arm, repeat (bool), value; each set that
+            a reader scored twice. Every reader's sets count as sets of their own.
+    """
+    if scores.empty:
+        return not_estimable("no set was scored twice")
+    each = scores["arm"].astype(str) + " by " + scores["reader"].astype(str)
+    twice = scores.assign(arm=each, reader=scores["repeat"])
+    return intraclass(twice, resamples=resamples, seed=seed).single
+
+
 def _icc(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """ICC(A,1) and ICC(A,k) of (targets, readers), targets standing as often as weights say.
 

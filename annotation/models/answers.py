@@ -11,6 +11,8 @@ from django.db.models import OuterRef, Q, Subquery
 
 from annotation.models.readings import Reading, ReadingSet
 
+NOT_APPLICABLE = "na"  # where a rubric shows a value
+
 
 class ScoreQuerySet(models.QuerySet["Score"]):
     def current(self) -> Self:
@@ -22,11 +24,11 @@ class ScoreQuerySet(models.QuerySet["Score"]):
 
 
 class Score(models.Model):
-    """One value given by a reader to one set on one criterion."""
+    """One value given by a reader to one set on one criterion; none where it is not applicable."""
 
     reading_set = models.ForeignKey(ReadingSet, on_delete=models.CASCADE, related_name="scores")
     criterion = models.SlugField(max_length=40, help_text="A criterion's key in the protocol.")
-    value = models.PositiveSmallIntegerField()
+    value = models.PositiveSmallIntegerField(null=True)
     sequence = models.BigIntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -44,7 +46,12 @@ class Score(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.reading_set} {self.criterion}: {self.value}"
+        return f"{self.reading_set} {self.criterion}: {self.given}"
+
+    @property
+    def given(self) -> int | str:
+        """The value as the rubric shows it."""
+        return NOT_APPLICABLE if self.value is None else self.value
 
 
 class RankingQuerySet(models.QuerySet["Ranking"]):

@@ -23,7 +23,8 @@ class Reader(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="reader_roles"
     )
-    number = models.PositiveSmallIntegerField(help_text="Slot in the balanced plan, from 1.")
+    number = models.PositiveSmallIntegerField(help_text="In order of their invitation, from 1.")
+    slot = models.PositiveSmallIntegerField(help_text="Place in the balanced plan, from 1.")
     state = models.CharField(max_length=10, choices=State, default=State.INVITED)
     invited_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -32,7 +33,15 @@ class Reader(models.Model):
         ordering = ["number"]
         constraints = [
             models.UniqueConstraint(fields=["study", "user"], name="a_person_reads_a_study_once"),
-            models.UniqueConstraint(fields=["study", "number"], name="a_reader_has_their_own_slot"),
+            models.UniqueConstraint(
+                fields=["study", "number"], name="a_reader_has_their_own_number"
+            ),
+            # The slot of one whose part was revoked is free for the next.
+            models.UniqueConstraint(
+                fields=["study", "slot"],
+                condition=~Q(state="revoked"),
+                name="a_slot_has_one_active_reader",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -64,6 +73,9 @@ class Reading(models.Model):
     reader = models.ForeignKey(Reader, on_delete=models.CASCADE, related_name="readings")
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="readings")
     position = models.PositiveSmallIntegerField(help_text="Place in this reader's order, from 1.")
+    repeat = models.BooleanField(
+        default=False, help_text="The second time that this reader sees the case."
+    )
     started_at = models.DateTimeField(null=True, blank=True)
     references_seen_at = models.DateTimeField(null=True, blank=True)
     submitted_at = models.DateTimeField(null=True, blank=True)
@@ -76,7 +88,10 @@ class Reading(models.Model):
             models.UniqueConstraint(
                 fields=["reader", "position"], name="a_reading_has_its_own_position"
             ),
-            models.UniqueConstraint(fields=["reader", "case"], name="a_reader_reads_a_case_once"),
+            models.UniqueConstraint(
+                fields=["reader", "case", "repeat"],
+                name="a_reader_reads_a_case_once_and_repeats_it_once",
+            ),
         ]
 
     def __str__(self) -> str:

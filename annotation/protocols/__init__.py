@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from annotation.design import MAX_REPEATS
+
 REFERENCE_LETTER = "R"
 _FOLDER = Path(__file__).parent
 
@@ -15,7 +17,10 @@ class ProtocolError(ValueError):
 
 @dataclass(frozen=True)
 class Criterion:
-    """One question of the rubric, answered by a whole number from `minimum` to `maximum`."""
+    """One question of the rubric, answered by a whole number from `minimum` to `maximum`.
+
+    With `not_applicable` a reader may also say that it can't be asked of a set, which is no 0.
+    """
 
     key: str
     name: str
@@ -25,6 +30,7 @@ class Criterion:
     high: str
     minimum: int = 0
     maximum: int = 10
+    not_applicable: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,8 @@ class Protocol:
         rank_references: Whether the reference images are ranked with the sets.
         ties_allowed: Whether sets may share a rank.
         image_size: Side in pixels of every presented image.
+        repeats: Share of the cases, 0 to 0.25, that each reader sees a second time, so that a
+            reader's agreement with themselves can be told; these count for nothing else.
     """
 
     key: str
@@ -54,6 +62,7 @@ class Protocol:
     rank_references: bool
     ties_allowed: bool
     image_size: int
+    repeats: float = 0.0
 
     def __post_init__(self) -> None:
         keys = [c.key for c in self.criteria]
@@ -66,6 +75,8 @@ class Protocol:
             raise ProtocolError(f"{self.key}: images_per_set must be 1 to 24.")
         if self.references_per_case < 1:
             raise ProtocolError(f"{self.key}: a case needs at least one reference image.")
+        if not 0 <= self.repeats <= MAX_REPEATS:
+            raise ProtocolError(f"{self.key}: repeats must be 0 to {MAX_REPEATS} of the cases.")
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:

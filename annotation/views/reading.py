@@ -22,7 +22,8 @@ from django.views.decorators.http import (
 
 from annotation.blinding import opaque_token, presented
 from annotation.models import Ranking, Reader, Reading, Score
-from annotation.protocols import REFERENCE_LETTER
+from annotation.models.answers import NOT_APPLICABLE
+from annotation.protocols import REFERENCE_LETTER, Criterion
 from annotation.readings import (
     AnswerError,
     reading_state,
@@ -119,7 +120,7 @@ def reading_score(request: Request, slug: str, position: int) -> HttpResponse:
             reading=reading,
             letter=data.get("letter", ""),
             criterion=data.get("criterion", ""),
-            value=_whole(data.get("value")),
+            value=_value(data.get("value")),
             sequence=_whole(data.get("sequence")),
         )
 
@@ -200,10 +201,17 @@ def _set(reading_set, images, state: dict[str, Any], protocol) -> dict[str, Any]
         "tokens": [shown.token for shown in images if shown.reading_set_id == reading_set.pk],
         "missing": len(protocol.criteria) - len(given),
         "rubric": [
-            (criterion, given.get(criterion.key), range(criterion.minimum, criterion.maximum + 1))
+            (criterion, given.get(criterion.key), _targets(criterion))
             for criterion in protocol.criteria
         ],
     }
+
+
+def _targets(criterion: Criterion) -> list[tuple[int | str, str]]:
+    """(value, label) of all that a reader may choose."""
+    values = range(criterion.minimum, criterion.maximum + 1)
+    targets: list[tuple[int | str, str]] = [(value, str(value)) for value in values]
+    return targets + [(NOT_APPLICABLE, "not applicable")] * criterion.not_applicable
 
 
 def _ranks(state: dict[str, Any], protocol) -> list[tuple[str, str, int | None]]:
@@ -281,7 +289,7 @@ def _save_form(request: Request, reading: Reading) -> None:
                         reading=reading,
                         letter=letter,
                         criterion=criterion.key,
-                        value=_whole(request.POST[field]),
+                        value=_value(request.POST[field]),
                         sequence=sequence,
                     )
                 except AnswerError as error:
@@ -313,6 +321,10 @@ def _changed(request: Request, field: str) -> bool:
     """Whether a field differs from what it was when the form was shown."""
     value = request.POST.get(field)
     return value is not None and value != request.POST.get(f"was-{field}")
+
+
+def _value(text: str | None) -> int | None:
+    return None if text == NOT_APPLICABLE else _whole(text)
 
 
 def _whole(text: str | None) -> int:

@@ -17,9 +17,9 @@ from annotation.design import LETTERS
 from annotation.models import Arm, Case, CaseReference, CaseSet, Reader, Reading, ReadingSet, Study
 from annotation.studies import StudyError
 from annotation.views.next_steps import STEPS, next_for
-from generation.jobs import enqueue
 from generation.models import Image, Job, Run
 from generation.permissions import Request, researcher_required
+from generation.runs import enqueue_run
 
 State = Study.State
 ACTS = {
@@ -35,6 +35,7 @@ ACTS = {
 RECORD = {
     "create": "made the study: {cases} cases, {arms} arms",
     "add reader": "added {user} as reader {reader}",
+    "revoke reader": "ended the part of reader {reader}: “{reason}”",
     "generate": "asked for the images",
     "check": "confirmed the images",
     "seal": "sealed the study",
@@ -116,6 +117,20 @@ def study_readers(request: Request, slug: str) -> HttpResponse:
 
 @require_POST
 @researcher_required
+def study_revoke(request: Request, slug: str, number: int) -> HttpResponse:
+    """End a reader's part; their place in the plan goes to the next reader."""
+    study = _load(request, slug)
+    reader = get_object_or_404(study.readers, number=number)
+    try:
+        reason = request.POST.get("reason", "")
+        studies.revoke_reader(study=study, reader=reader, by=request.user, reason=reason)
+    except StudyError as error:
+        messages.error(request, str(error))
+    return redirect(study)
+
+
+@require_POST
+@researcher_required
 def study_run(request: Request, slug: str, pk: int, act: str) -> HttpResponse:
     """Cancel or retry one of the study's runs."""
     study = _load(request, slug)
@@ -124,7 +139,7 @@ def study_run(request: Request, slug: str, pk: int, act: str) -> HttpResponse:
         run.cancel()
     elif act == "retry":
         if run.retry():
-            enqueue(run)
+            enqueue_run(run)
     else:
         raise Http404
     return redirect(study)
@@ -162,6 +177,8 @@ def _context(study: Study) -> dict[str, Any]:
     now = states.index(study.state)
     arms = list(study.arms.select_related("generator", "run__generator"))
     runs = [arm.run for arm in arms if arm.run]
+    cases = _cases(study, arms)
+    share = len(cases) * study.protocol.images_per_set  # of an imported run, which may hold more
     readers = list(
         study.readers.select_related("user").annotate(
             planned=Count("readings"), submitted=Count("readings__submitted_at")
@@ -175,15 +192,15 @@ def _context(study: Study) -> dict[str, Any]:
         ],
         "next": next_for(study, runs=runs, readers=readers),
         "runs": runs if study.state == State.IMAGES else [],
-        "images_done": sum(run.done for run in runs),
-        "images_total": sum(run.total for run in runs),
+        "images_done": sum(min(run.done, share) for run in runs),
+        "images_total": share * len(runs),
         "underway": any(run.status in (Job.Status.QUEUED, Job.Status.RUNNING) for run in runs),
         "readers": readers,
         "readers_done": sum(reader.state == Reader.State.FINISHED for reader in readers),
         "can_add_reader": study.state not in (State.CLOSED, State.UNBLINDED),
         "can_unblind": study.state in (State.RUNNING, State.CLOSED) and not study.unblinded_at,
         "arms": arms,
-        "cases": _cases(study, arms),
+        "cases": cases,
         "letters": LETTERS[: len(arms)],
         "balance": _balance(study, arms),
         "record": [

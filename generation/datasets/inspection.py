@@ -6,7 +6,7 @@ import warnings
 
 import imagehash
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from generation.datasets.records import Record
 
@@ -41,6 +41,8 @@ def inspect(record: Record, data: bytes) -> str | None:
                 record.fingerprint = fingerprint(image)
     except Image.DecompressionBombError:
         return f"{name} is far too large to decode: scale it down."
+    except UnidentifiedImageError:
+        return f"{name} can't be decoded as an image: replace it."
     except (OSError, SyntaxError, ValueError) as error:
         return f"{name} can't be decoded as an image ({error}): replace it."
     return None

@@ -3,13 +3,22 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from typing import Protocol
 
 from generation.datasets import DatasetError
 
 
+class File(Protocol):
+    """What is asked of a file: a `Path` can it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def read_bytes(self) -> bytes: ...
+
+
 def read_rows(
-    file: Path, *, required: set[str], hints: Mapping[str, str] | None = None
+    file: File, *, required: set[str], hints: Mapping[str, str] | None = None
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """(line number, row) of a UTF-8 CSV file with a header; cells are stripped.
 
@@ -28,7 +37,7 @@ def read_rows(
 
 
 def read_named(
-    file: Path, *, names: Mapping[str, Iterable[str]]
+    file: File, *, names: Mapping[str, Iterable[str]]
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """As `read_rows`, for published files whose separator and column names vary.
 
@@ -49,7 +58,7 @@ def read_named(
     raise _lacks(file, missing, max((_header(text, d) for d in ",;\t"), key=len))
 
 
-def _text(file: Path) -> str:
+def _text(file: File) -> str:
     try:
         return file.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -69,14 +78,14 @@ def _header(text: str, delimiter: str) -> list[str]:
     return [name.strip() for name in next(reader, [])]
 
 
-def _lacks(file: Path, missing: str, columns: list[str], *advice: str) -> DatasetError:
+def _lacks(file: File, missing: str, columns: list[str], *advice: str) -> DatasetError:
     found = ", ".join(filter(None, columns)) or "none"
     sentences = [f"{file.name} has no column {missing}; its columns are: {found}.", *advice]
     return DatasetError([" ".join(sentences)])
 
 
 def _rows(
-    file: Path, text: str, delimiter: str, columns: list[str]
+    file: File, text: str, delimiter: str, columns: list[str]
 ) -> Iterator[tuple[int, dict[str, str]]]:
     # Not str.splitlines: it breaks lines at characters that captions hold (U+2028, form feed).
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)

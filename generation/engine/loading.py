@@ -88,10 +88,13 @@ def _download(repository: str, revision: str | None) -> Path:
             )
         )
     except Exception as error:  # the hub's client lets its transport's own errors through
+        said = " ".join(str(error).split()).rstrip(".")
         raise CheckpointError(
-            f"{repository}{at} is no local directory and could not be fetched from the hub "
-            f"({type(error).__name__}: {error}). Check the name and the connection, or copy the "
-            "repository's safetensors and json files to a directory and give that path."
+            f"{repository}{at} is no local directory, and the hub did not give its files, of which "
+            f"the first is {INDEX_NAME} (of a single model config.json). {type(error).__name__}: "
+            f"{said}. Check the name and the connection; a gated model also wants its licence "
+            "accepted on the hub and HF_TOKEN set. Or copy the repository's safetensors, json, txt "
+            "and model files, in their folders, to a directory and give that path instead."
         ) from error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,7 +13,6 @@ import diffusers
 import peft
 import torch
 import transformers
-from safetensors import safe_open
 
 from generation.engine.cards import LORA_NAME, weights_header
 from generation.engine.device import choose_device, device_name
@@ -23,11 +22,13 @@ from generation.engine.loading import (
     is_copy,
     part_directory,
 )
-from generation.engine.spec import SCHEDULERS, Card, Settings
+from generation.engine.spec import SCHEDULERS, Card, Settings, Tuning
+from generation.engine.tuning import COMPILED, tune
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+ROOM = 0.85  # of the GPU's free memory for weights, the rest for images
 diffusers.utils.logging.disable_progress_bar()
 transformers.utils.logging.disable_progress_bar()
 
@@ -44,6 +45,7 @@ class PipelineSampler(ABC):
     defaults: ClassVar[Settings]
     default_token_length: ClassVar[int]
     parts: ClassVar[tuple[str, ...]] = ("pipeline",)
+    options: tuple[str, ...] = ()  # of `tuning`, that are switched on
 
     def __init__(
         self, directory: Path, *, card: Card, settings: Settings, device: str = "auto"
@@ -55,6 +57,7 @@ class PipelineSampler(ABC):
             )
         self.card, self.settings, self.directory = card, settings, directory
         self.device, self.dtype = choose_device(device)
+        self.device_name = device_name(self.device)
         self.digest = checkpoint_digest(directory)
         self.prepare(**self.load())
 
@@ -85,6 +88,29 @@ class PipelineSampler(ABC):
     def draw(self, prompts: list[str], generators: list[torch.Generator]) -> list[Image]:
         """One image for each prompt; every random number comes from that image's generator."""
 
+    @abstractmethod
+    def tokens(self, prompt: str) -> torch.Tensor:
+        """Token ids of shape (1, tokens), padded. Raises ValueError where some would be cut."""
+
+    @abstractmethod
+    def blocks(self) -> Iterable[torch.nn.Module]:
+        """The modules that take most of the time, to be compiled one by one."""
+
+    def check(self, prompts: Sequence[str]) -> None:
+        for prompt in prompts:
+            self.tokens(prompt)
+
+    def tune(self, most: int) -> Tuning:
+        return tune(self, most)
+
+    def use(self, options: Sequence[str]) -> None:
+        self.options = tuple(options)
+        for block in self.blocks():
+            if COMPILED not in options:
+                block._compiled_call_impl = None
+            elif block._compiled_call_impl is None:
+                block.compile()
+
     @torch.inference_mode()
     def sample(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image]:
         if len(prompts) != len(seeds):
@@ -105,8 +131,9 @@ class PipelineSampler(ABC):
             **({"base": base} if base else {}),
             **({"lora": self.card.lora} if self.card.lora else {}),
             **chosen,
+            **({"options": list(self.options)} if self.options else {}),
             "dtype": str(self.dtype).removeprefix("torch."),
-            "device": device_name(self.device),
+            "device": self.device_name,
             "libraries": {
                 "python": platform.python_version(),
                 "torch": torch.__version__,
@@ -135,6 +162,23 @@ class PipelineSampler(ABC):
             ) from error
         refuse_missing_weights(pipeline, directory)
         pipeline.set_progress_bar_config(disable=True)
+        return self._place(pipeline)
+
+    def _place(self, pipeline: diffusers.DiffusionPipeline) -> diffusers.DiffusionPipeline:
+        """On the device; part by part, while it is needed, where the GPU has no room for all."""
+        if self.device.type == "cuda":
+            sizes = [
+                sum(weight.nbytes for weight in model.parameters())
+                for model in pipeline.components.values()
+                if isinstance(model, torch.nn.Module)
+            ]
+            free, _ = torch.cuda.mem_get_info(self.device)
+            if max(sizes) > ROOM * free:
+                pipeline.enable_sequential_cpu_offload(device=self.device)
+                return pipeline
+            if sum(sizes) > ROOM * free:
+                pipeline.enable_model_cpu_offload(device=self.device)
+                return pipeline
         return pipeline.to(self.device)
 
     def load_lora(self, part: str, model: torch.nn.Module) -> None:
@@ -150,8 +194,9 @@ class PipelineSampler(ABC):
             raise CheckpointError(
                 f"{self.directory} has no {part}/{LORA_NAME}, which its card names."
             )
-        with safe_open(path, framework="pt") as file:
-            prefixed = any(key.startswith(f"{part}.") for key in file.keys())  # noqa: SIM118
+        names = [name for name in weights_header(path) if name.startswith(f"{part}.")]
+        prefixed = bool(names)
+        names = names or list(weights_header(path))
         try:
             model.load_lora_adapter(
                 path.parent, weight_name=LORA_NAME, prefix=part if prefixed else None
@@ -162,6 +207,18 @@ class PipelineSampler(ABC):
             ) from error
         if not getattr(model, "peft_config", None):
             raise CheckpointError(f"The LoRA {path} has no weights for this {part}.")
+        loaded = {name for name, _ in model.named_parameters() if ".lora_" in name}
+        known = {name.replace(".default_0.", ".") for name in loaded}
+        lost = [
+            name
+            for name in names
+            if ".lora_" in name and name.removeprefix(f"{part}.") not in known
+        ]
+        if lost:  # diffusers only warns
+            raise CheckpointError(
+                f"The LoRA {path} does not fit its base; was it trained on another? "
+                f"It has {len(lost)} weights for which this {part} has no place, such as {lost[0]}."
+            )
 
 
 def refuse_missing_weights(
@@ -210,3 +267,8 @@ def set_scheduler(pipeline: diffusers.DiffusionPipeline, name: str) -> None:
     """Give the pipeline the scheduler of this name, configured as its own was."""
     kind = getattr(diffusers, SCHEDULERS[name])
     pipeline.scheduler = kind.from_config(pipeline.scheduler.config)
+
+
+def repeated_blocks(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """The blocks of which diffusers says that a model is built."""
+    return [part for part in model.modules() if type(part).__name__ in model._repeated_blocks]

@@ -114,10 +114,35 @@ class Card:
             raise ValueError(str(error)) from error
 
 
+@dataclass(frozen=True)
+class Tuning:
+    """How a generator is sampled fastest on one device.
+
+    ``batch_size`` images go through at once; ``options`` are among its sampler's, and change
+    pixels by float rounding at most.
+    """
+
+    batch_size: int
+    options: tuple[str, ...] = ()
+
+
 class Sampler(Protocol):
     """A loaded generator."""
 
     settings: Settings
+    device_name: str
+
+    def check(self, prompts: Sequence[str]) -> None:
+        """Raises ValueError for a prompt that the text encoder cannot take whole."""
+        ...
+
+    def tune(self, most: int) -> Tuning:
+        """Measure what is fastest here, for batches of at most ``most`` images."""
+        ...
+
+    def use(self, options: Sequence[str]) -> None:
+        """Switch on what `tune` chose."""
+        ...
 
     def sample(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image]:
         """One RGB image of ``settings``' size for each (prompt, seed), in order.

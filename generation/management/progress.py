@@ -8,17 +8,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 @contextmanager
-def progress_bar(title: str, *, on: bool = True) -> Iterator[Callable[..., None]]:
+def progress_bar(
+    title: str, *, on: bool = True, time_left: bool = True
+) -> Iterator[Callable[..., None]]:
     """Yields ``show(done, total, title=None)``; a new title may be given with any step.
 
-    Nothing is shown with ``on`` False: of several processes one shall speak.
+    Nothing is shown with ``on`` False: of several processes one shall speak. With ``time_left``
+    False no time is estimated, where the title says one.
     """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+    if time_left:
+        columns.append(TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not on) as bar:
         task = bar.add_task(title, total=None)
 

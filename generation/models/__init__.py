@@ -1,7 +1,20 @@
 from generation.models.corpus import Dataset, Image, Prompt
-from generation.models.generators import Generator
-from generation.models.jobs import Job
-from generation.models.runs import ImageSet, Run
+from generation.models.generators import IMPORTED, Generator, TunedGenerator
+from generation.models.jobs import Job, Progress
+from generation.models.runs import Chunk, ImageSet, Run
 from generation.models.trainings import Training
 
-__all__ = ["Dataset", "Generator", "Image", "ImageSet", "Job", "Prompt", "Run", "Training"]
+__all__ = [
+    "IMPORTED",
+    "Chunk",
+    "Dataset",
+    "Generator",
+    "Image",
+    "ImageSet",
+    "Job",
+    "Progress",
+    "Prompt",
+    "Run",
+    "Training",
+    "TunedGenerator",
+]

@@ -119,7 +119,9 @@ class Image(models.Model):
         related_name="images",
     )
     index = models.PositiveSmallIntegerField(null=True, blank=True)
-    seed = models.BigIntegerField(null=True, blank=True)
+    seed = models.BigIntegerField(
+        null=True, blank=True, help_text="None where the image was made elsewhere."
+    )
     provenance = models.JSONField(default=dict, blank=True)
 
     objects = ImageQuerySet.as_manager()
@@ -142,7 +144,6 @@ class Image(models.Model):
                     dataset=None,
                     image_set__isnull=False,
                     index__isnull=False,
-                    seed__isnull=False,
                 ),
                 name="an_image_is_real_in_a_dataset_or_generated_in_a_set",
             ),

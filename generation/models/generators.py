@@ -5,6 +5,8 @@ from django.db.models import Q
 
 from generation.models.corpus import Dataset
 
+IMPORTED = "imported"  # the family of generators whose images were made elsewhere
+
 
 class Generator(models.Model):
     """A trained text-to-image model: where its checkpoint lies and how it is sampled.
@@ -40,3 +42,27 @@ class Generator(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def can_sample(self) -> bool:
+        """False where only images were imported, and no model."""
+        return self.family != IMPORTED
+
+
+class TunedGenerator(models.Model):
+    """How a generator is sampled fastest on one kind of device, as its worker measured."""
+
+    generator = models.ForeignKey(Generator, on_delete=models.CASCADE, related_name="tuned")
+    device = models.CharField(max_length=120)
+    batch_size = models.PositiveIntegerField(help_text="Images that go through at once.")
+    options = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["generator", "device"], name="a_generator_is_tuned_once_for_a_device"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.generator} on {self.device}"

@@ -4,20 +4,81 @@ A worker owns a job by compare-and-set on its row and shows that it lives by a h
 Whoever claims a job later must find its work idempotent.
 """
 
-from datetime import timedelta
-from typing import ClassVar, Self
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Self
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-STALE_AFTER = timedelta(minutes=3)
-MAX_ATTEMPTS = 5
+STALE_AFTER = timedelta(minutes=2)
+MAX_ATTEMPTS = 5  # in a row without any progress
+PAUSE = timedelta(seconds=2)  # before the second attempt; doubled with every further one
 
 
-class JobQuerySet(models.QuerySet):
+class Progress(models.Model):
+    """Long work as people see it: how far it is, how fast, what went wrong."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    message = models.CharField(max_length=200, blank=True, help_text="What it is doing now.")
+    error = models.TextField(blank=True)
+    cancel_requested = models.BooleanField(default=False)
+    queued_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.done // self.total if self.total else 0
+
+    @property
+    def unfinished(self) -> bool:
+        return self.status in (self.Status.QUEUED, self.Status.RUNNING)
+
+    def pace(self, started: datetime) -> tuple[int, float]:
+        """(units done, in how many seconds), where `started` is when it began."""
+        raise NotImplementedError
+
+    @property
+    def rate(self) -> float | None:
+        """Units a second; None while nothing is done or it is not at work."""
+        if self.status != self.Status.RUNNING or not self.started_at:
+            return None
+        units, seconds = self.pace(self.started_at)
+        return units / seconds if units > 0 and seconds > 0 else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate from `rate`; None before anything is done."""
+        rate = self.rate
+        return (self.total - self.done) / rate if rate else None
+
+
+class JobQuerySet(models.QuerySet[Any]):
     def unfinished(self) -> Self:
         return self.filter(status__in=[Job.Status.QUEUED, Job.Status.RUNNING])
+
+    def waiting(self, *, at=None) -> Self:
+        """Queued jobs, but for those that pause before another attempt."""
+        due = Q(not_before=None) | Q(not_before__lte=at or timezone.now())
+        return self.filter(due, status=Job.Status.QUEUED)
+
+    def next_up(self) -> Sequence["Job"]:
+        """A few of those that wait, the one to claim first in front."""
+        return list(self.waiting().order_by("queued_at", "pk")[:8])
 
     def orphaned(self, *, at=None) -> Self:
         """Running jobs whose holder has shown no sign of life for `STALE_AFTER`."""
@@ -33,54 +94,68 @@ class JobQuerySet(models.QuerySet):
                 holder=holder,
                 heartbeat_at=now,
                 started_at=now,
+                not_before=None,
                 attempts=F("attempts") + 1,
+                done_before=F("done"),
                 error="",
             )
         )
 
-    def requeue(self) -> int:
-        """Put running jobs back; one that was tried `MAX_ATTEMPTS` times fails instead."""
-        running = self.filter(status=Job.Status.RUNNING)
-        running.filter(attempts__gte=MAX_ATTEMPTS).update(
-            status=Job.Status.FAILED,
-            finished_at=timezone.now(),
-            error=f"Given up after {MAX_ATTEMPTS} attempts: its worker died each time.",
-        )
-        return running.filter(attempts__lt=MAX_ATTEMPTS).update(
-            status=Job.Status.QUEUED, holder="", heartbeat_at=None
-        )
+    def requeue(self, *, why: str = "its worker died") -> int:
+        """Put running jobs back; one that got no further in `MAX_ATTEMPTS` attempts fails.
+
+        An attempt that got something done counts as the first, so that a long job outlives any
+        number of crashes, and one that kills its worker again and again stops soon. Between two
+        attempts there is a pause, in which a full disk or a lost connection may mend.
+        """
+        return sum(self._put_back(job, why) for job in self.filter(status=Job.Status.RUNNING))
+
+    @transaction.atomic
+    def _put_back(self, job: "Job", why: str) -> int:
+        now = timezone.now()
+        mine = self.filter(pk=job.pk, status=Job.Status.RUNNING, holder=job.holder)
+        attempts = 1 if job.done > job.done_before else job.attempts
+        number = 0
+        if attempts >= MAX_ATTEMPTS:
+            error = f"Given up after {attempts} attempts without progress: {why}."
+            mine.update(status=Job.Status.FAILED, finished_at=now, error=error, message="")
+        else:
+            number = mine.update(
+                status=Job.Status.CANCELLED if job.cancel_requested else Job.Status.QUEUED,
+                finished_at=now if job.cancel_requested else None,
+                holder="",
+                heartbeat_at=None,
+                attempts=attempts,
+                not_before=now + PAUSE * 2 ** (attempts - 1) if attempts > 1 else None,
+                message="",
+                error=f"Waits for another attempt: {why}.",
+            )
+        job.settled()
+        return number
 
 
-class Job(models.Model):
-    """A piece of long work that shows progress, can be cancelled and survives a crash."""
+class Job(Progress):
+    """A piece of long work that one worker does; it can be cancelled and survives a crash."""
 
-    class Status(models.TextChoices):
-        QUEUED = "queued"
-        RUNNING = "running"
-        DONE = "done"
-        FAILED = "failed"
-        CANCELLED = "cancelled"
-
-    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
-    done = models.PositiveIntegerField(default=0)
-    total = models.PositiveIntegerField(default=0)
-    message = models.CharField(max_length=200, blank=True, help_text="What it is doing now.")
-    error = models.TextField(blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
-    holder = models.CharField(max_length=120, blank=True)
+    done_before = models.PositiveIntegerField(default=0, help_text="Done when it was claimed.")
+    holder = models.CharField(max_length=160, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
-    cancel_requested = models.BooleanField(default=False)
-    queued_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)
 
     objects = JobQuerySet.as_manager()
 
     # Dotted path of the function that does the work, imported by the worker alone.
     performer: ClassVar[str]
+    # Which workers do it: "gpu" where models are loaded for minutes, "cpu" for the rest.
+    queue: ClassVar[str] = "gpu"
 
     class Meta:
         abstract = True
+
+    def pace(self, started: datetime) -> tuple[int, float]:
+        """What this attempt has done, since it began."""
+        return self.done - self.done_before, (timezone.now() - started).total_seconds()
 
     class Cancelled(Exception):
         """Raised by `beat` once someone asked to cancel."""
@@ -93,7 +168,7 @@ class Job(models.Model):
 
         Raises:
             Job.Lost: another holder has taken over.
-            Job.Cancelled: a cancel was requested; the caller ends with `end_cancelled`.
+            Job.Cancelled: a cancel was requested; the caller ends with `end`.
         """
         if done is not None:
             self.done = done
@@ -105,22 +180,29 @@ class Job(models.Model):
         if rows.filter(cancel_requested=True).exists():
             raise self.Cancelled
 
+    @transaction.atomic
     def end(self, status: "Job.Status", *, error: str = "") -> bool:
         """Close the job if we still hold it; False when another holder has it."""
-        return bool(
-            self.held().update(
-                status=status,
-                error=error,
-                done=self.done,
-                message="",
-                finished_at=timezone.now(),
-            )
+        ended = self.held().update(
+            status=status,
+            error=error,
+            done=self.done,
+            message="",
+            finished_at=timezone.now(),
         )
+        self.settled()
+        return bool(ended)
 
     def held(self) -> JobQuerySet:
         """This row, as long as it is ours: empty once another has taken over."""
         rows = type(self).objects
         return rows.filter(pk=self.pk, status=Job.Status.RUNNING, holder=self.holder)
+
+    def settled(self) -> None:
+        """Called when the status has changed, for what depends on it.
+
+        In the same transaction: a process may be killed between any two lines.
+        """
 
     def cancel(self) -> None:
         """Ask for an end: at once if still queued, between two batches if running."""
@@ -140,31 +222,10 @@ class Job(models.Model):
             .update(
                 status=Job.Status.QUEUED,
                 attempts=0,
+                not_before=None,
                 error="",
                 holder="",
                 cancel_requested=False,
                 finished_at=None,
             )
         )
-
-    @property
-    def percent(self) -> int:
-        return 100 * self.done // self.total if self.total else 0
-
-    def done_in_this_attempt(self) -> int:
-        """Units done since `started_at`; fewer than `done` where a job goes on."""
-        return self.done
-
-    @property
-    def rate(self) -> float | None:
-        """Units a second in this attempt; None before anything is done."""
-        if self.status != Job.Status.RUNNING or not self.started_at:
-            return None
-        elapsed = (timezone.now() - self.started_at).total_seconds()
-        return self.done_in_this_attempt() / elapsed or None
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Estimate from `rate`; None before anything is done."""
-        rate = self.rate
-        return (self.total - self.done) / rate if rate else None

@@ -24,5 +24,10 @@ def duration(seconds: float) -> str:
 @register.filter
 def per_minute(per_second: float) -> str:
     """A rate in units a minute with two significant figures: ``0.42``, ``7.5``, ``130``."""
-    rate = per_second * 60
-    return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
+    return two_figures(per_second * 60)
+
+
+@register.filter
+def two_figures(number: float) -> str:
+    """A positive number with two significant figures, and all digits from 10 on."""
+    return f"{number:.0f}" if number >= 9.95 else f"{number:.2g}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 Tensors = dict[str, torch.Tensor]
@@ -28,7 +29,12 @@ class TensorCache:
         return self.directory / name[:2] / f"{name}.safetensors"
 
     def __contains__(self, key: str) -> bool:
-        return key in self._memory or self._path(key).is_file()
+        """Whether its file is there, as long as its header says: a power cut may leave others."""
+        try:
+            with safe_open(self._path(key), framework="pt"):
+                return True
+        except (OSError, SafetensorError):
+            return False
 
     def __getitem__(self, key: str) -> Tensors:
         if key not in self._memory:
@@ -55,7 +61,7 @@ class TensorCache:
         accelerator: Accelerator,
         batch: int = 16,
     ) -> None:
-        """Compute what is missing; several processes share the work."""
+        """Compute what is missing or damaged; several processes share the work."""
         missing = [key for key in keys if key not in self]
         mine = missing[accelerator.process_index :: accelerator.num_processes]
         accelerator.wait_for_everyone()  # all have looked before anyone writes

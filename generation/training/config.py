@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, ClassVar, get_args, get_type_hints
+from dataclasses import asdict, dataclass, fields
+from math import inf
+from typing import Any, ClassVar
 
 from generation.engine.spec import Settings
 
@@ -21,15 +21,28 @@ CHOICES = {
     "report_to": ("none", "tensorboard"),
     "rephrasing": ("none", "add", "substitute", "replace"),
 }
-AT_LEAST_ONE = (
-    "max_train_steps",
-    "train_batch_size",
-    "gradient_accumulation_steps",
-    "checkpointing_steps",
-    "checkpoints_total_limit",
-    "cache_views",
-    "rank",
-)
+# Smallest and largest, both allowed; where more than 0 is needed, 0 is not.
+RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(
+        (
+            "max_train_steps", "vae_max_train_steps", "num_train_epochs", "train_batch_size",
+            "vae_train_batch_size",
+            "gradient_accumulation_steps", "checkpointing_steps", "checkpoints_total_limit",
+            "validation_steps", "cache_views", "rank", "token_length", "vae_layers_per_block",
+            "vae_latent_channels", "vae_norm_num_groups", "unet_layers_per_block", "text_width",
+            "text_layers", "attention_heads",
+        ),
+        (1, inf),
+    ),
+    **dict.fromkeys(
+        ("lr_warmup_steps", "dataloader_num_workers", "prior_max_train_steps",
+         "adam_weight_decay", "mse_weight"),
+        (0, inf),
+    ),
+    **dict.fromkeys(("prompt_dropout", "color_jitter", "dropout"), (0, 1)),
+    "seed": (0, 2**63 - 1),
+}  # fmt: skip
+MORE_THAN_0 = ("learning_rate", "vae_learning_rate", "max_grad_norm", "snr_gamma", "lora_alpha")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +123,8 @@ class TrainingConfig:
     )
     # Directories or hub repositories; a directory is recorded by its digest.
     sources: ClassVar[tuple[str, ...]] = ()
+    # With which the family's sampler works; a test holds both together.
+    schedulers: ClassVar[tuple[str, ...]] = ("ddim", "ddpm", "dpmsolver++")
     factor: ClassVar[int] = 8
 
     def __post_init__(self) -> None:
@@ -122,10 +137,20 @@ class TrainingConfig:
                 raise TrainingConfigError(
                     f"{name} is {getattr(self, name)!r}; choose one of: {', '.join(allowed)}."
                 )
-        for name in AT_LEAST_ONE:
+        for name, (low, high) in RANGES.items():
             value = getattr(self, name, None)
-            if value is not None and value < 1:
-                raise TrainingConfigError(f"{name} is {value}; at least 1 is needed.")
+            if value is not None and not low <= value <= high:
+                wanted = f"at least {low:g}" if high == inf else f"{low:g} to {high:g}"
+                raise TrainingConfigError(f"{name} is {value}; {wanted} is needed.")
+        for name in MORE_THAN_0:
+            value = getattr(self, name, None)
+            if value is not None and not 0 < value < inf:
+                raise TrainingConfigError(f"{name} is {value}; a number above 0 is needed.")
+        if self.scheduler not in self.schedulers:
+            raise TrainingConfigError(
+                f"scheduler is {self.scheduler!r}; this family can be sampled with: "
+                f"{', '.join(self.schedulers)}."
+            )
         try:
             self.settings  # noqa: B018 - refuses what cannot be sampled
         except ValueError as error:
@@ -217,6 +242,11 @@ class LoraConfig(TrainingConfig):
 
     sources: ClassVar[tuple[str, ...]] = ("pretrained_model_name_or_path",)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rank is None and self.lora_alpha is not None:
+            raise TrainingConfigError("lora_alpha is of a LoRA: give a rank too, or leave it out.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class KandinskyConfig(LoraConfig):
@@ -236,6 +266,7 @@ class KandinskyConfig(LoraConfig):
         "pretrained_model_name_or_path",
         "pretrained_prior_model_name_or_path",
     )
+    schedulers: ClassVar[tuple[str, ...]] = ("ddpm",)
 
     def stages(self) -> dict[str, int]:
         return {"prior": self.prior_max_train_steps, "decoder": self.max_train_steps}
@@ -253,6 +284,16 @@ class FluxConfig(LoraConfig):
     true_cfg_scale: float = 1.0
     scheduler: str = "flow_match_euler"
 
+    schedulers: ClassVar[tuple[str, ...]] = ("flow_match_euler",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.snr_gamma is not None:
+            raise TrainingConfigError(
+                "snr_gamma weighs the timesteps of a diffusion; FLUX learns by flow matching and "
+                "draws its timesteps otherwise. Leave it out."
+            )
+
     def stages(self) -> dict[str, int]:
         return {"transformer": self.max_train_steps}
 
@@ -266,6 +307,7 @@ class StableDiffusionConfig(TrainingConfig):
     guidance_scale: float = 7.5
     scheduler: str = "pndm"
 
+    schedulers: ClassVar[tuple[str, ...]] = ("pndm", "ddim", "ddpm", "dpmsolver++")
     sources: ClassVar[tuple[str, ...]] = ("pretrained_model_name_or_path",)
 
     def stages(self) -> dict[str, int]:
@@ -278,159 +320,3 @@ CONFIGS: dict[str, type[TrainingConfig]] = {
     "flux": FluxConfig,
     "stable_diffusion": StableDiffusionConfig,
 }
-
-# A few hundred real images on two cores in about a quarter of an hour.
-_SHORT: dict[str, Any] = {
-    "lr_scheduler": "cosine",
-    "lr_warmup_steps": 50,
-    "checkpointing_steps": 200,
-    "cache_latents": True,
-    "cache_views": 2,
-}
-_SMALL_MSDM = MSDMConfig(
-    resolution=128,
-    **_SHORT,
-    vae_block_out_channels=(24, 48, 96),
-    vae_latent_channels=4,
-    vae_train_batch_size=8,
-    vae_learning_rate=1.5e-3,
-    vae_max_train_steps=700,
-    mse_weight=40.0,
-    unet_block_out_channels=(64, 128, 192),
-    unet_cross_attention=(False, True, True),
-    unet_layers_per_block=1,
-    attention_heads=4,
-    dropout=0.0,
-    prediction_type="v_prediction",
-    train_batch_size=16,
-    learning_rate=8e-4,
-    max_train_steps=1200,
-    color_jitter=0.1,
-    steps=40,
-    guidance_scale=3.0,
-)
-
-PRESETS: dict[str, dict[str, TrainingConfig]] = {
-    "msdm": {
-        # As published; 496.8 M parameters with its text encoder.
-        "paper": MSDMConfig(
-            resolution=256,
-            text_encoder="openai/clip-vit-large-patch14",
-            mixed_precision="bf16",
-            dataloader_num_workers=8,
-            train_batch_size=32,
-            max_train_steps=200_000,
-            checkpointing_steps=1000,
-        ),
-        "small": _SMALL_MSDM,
-        # Drawings of 64×64 pixels.
-        "demo": replace(
-            _SMALL_MSDM,
-            resolution=64,
-            cache_views=1,
-            color_jitter=0.0,
-            random_flip=False,
-            weights_dtype="float16",
-            vae_block_out_channels=(16, 32, 48),
-            vae_learning_rate=4e-3,
-            vae_max_train_steps=1500,
-            token_length=32,
-            unet_block_out_channels=(32, 64, 96),
-            learning_rate=2e-3,
-            max_train_steps=3000,
-            steps=25,
-        ),
-    },
-    "kandinsky": {
-        "paper": KandinskyConfig(
-            resolution=256,
-            mixed_precision="bf16",
-            dataloader_num_workers=8,
-            max_train_steps=10_000,
-            prior_max_train_steps=10_000,
-        ),
-        "small": KandinskyConfig(resolution=64, **_SHORT, rank=16, learning_rate=1e-3, steps=25),
-    },
-    "flux": {
-        "paper": FluxConfig(
-            resolution=256,
-            mixed_precision="bf16",
-            gradient_checkpointing=True,
-            dataloader_num_workers=8,
-            train_batch_size=8,
-            max_train_steps=10_000,
-        ),
-        "small": FluxConfig(
-            resolution=64, **_SHORT, rank=16, learning_rate=1e-3, token_length=32, steps=12
-        ),
-    },
-    "stable_diffusion": {
-        # MediSyn, as published.
-        "paper": StableDiffusionConfig(
-            resolution=512,
-            mixed_precision="bf16",
-            dataloader_num_workers=8,
-            train_batch_size=128,
-            num_train_epochs=15,
-            learning_rate=5e-5,
-            checkpointing_steps=1000,
-        ),
-        "small": StableDiffusionConfig(
-            resolution=64, **_SHORT, learning_rate=5e-4, steps=25, guidance_scale=3.0
-        ),
-    },
-}
-
-
-def make_config(
-    family: str, preset: str = "paper", overrides: Mapping[str, Any] | None = None
-) -> TrainingConfig:
-    """A family's preset with some settings changed; strings are read as the setting's kind.
-
-    Raises TrainingConfigError for an unknown family, preset or setting (naming those that there
-    are) and for a value of the wrong kind or out of range.
-    """
-    if family not in PRESETS:
-        raise TrainingConfigError(
-            f"There is no training for the family {family!r}; there are: {', '.join(PRESETS)}."
-        )
-    if preset not in PRESETS[family]:
-        raise TrainingConfigError(
-            f"{family} has no preset {preset!r}; it has: {', '.join(PRESETS[family])}."
-        )
-    config = PRESETS[family][preset]
-    kinds = get_type_hints(type(config))
-    known = [field.name for field in fields(config)]
-    changes = {}
-    for name, value in (overrides or {}).items():
-        if name not in known:
-            raise TrainingConfigError(
-                f"{family} has no setting {name!r}; its settings are: {', '.join(known)}."
-            )
-        changes[name] = _read(name, value, kinds[name])
-    return replace(config, **changes)
-
-
-def _read(name: str, value: Any, kind: Any) -> Any:
-    """``value`` as ``kind``: numbers, words, True/False, lists with commas, "none"."""
-    inner = [k for k in get_args(kind) if k not in (type(None), ...)]
-    if type(None) in get_args(kind):
-        if value is None or str(value).lower() in ("none", ""):
-            return None
-        kind = inner[0]
-    try:
-        if str(kind).startswith("tuple"):
-            parts = value.split(",") if isinstance(value, str) else value
-            if inner == [str] and isinstance(value, str):
-                parts = value.split("|")  # prompts have commas of their own
-            return tuple(_read(name, part, inner[0]) for part in parts)
-        if kind is bool:
-            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[
-                str(value).lower()
-            ]
-        if isinstance(value, bool) or (kind is int and float(value) != int(float(value))):
-            raise ValueError
-        return kind(float(value)) if kind is int else kind(value)
-    except (ValueError, KeyError, TypeError) as error:
-        wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, kind)
-        raise TrainingConfigError(f"{name} is {value!r}; {wanted} is needed.") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -82,6 +82,29 @@ def check_images(images: Sequence[TrainingImage], rephrasing: str = "none") -> s
         content = hashlib.sha256(image.path.read_bytes()).hexdigest()
         digest.update("\n".join([image.id, content, *texts, ""]).encode())
     return digest.hexdigest()
+
+
+def check_lengths(
+    images: Sequence[TrainingImage], tokens: Callable[[str], object], rephrasing: str = "none"
+) -> None:
+    """Raises TrainingDataError, naming text and image, where ``tokens`` refuses a text.
+
+    ``tokens`` gives a prompt's token ids, or raises ValueError for one that would be cut.
+    """
+    seen: set[str] = set()
+    refused: list[str] = []
+    for image in images:
+        for text in texts_of(image, rephrasing):
+            if text in seen:
+                continue
+            seen.add(text)
+            try:
+                tokens(text)
+            except ValueError as error:
+                refused.append(f"A caption of {image.path} is too long. {error}")
+    if refused:
+        count = f" {len(refused)} captions are too long in all." if len(refused) > 1 else ""
+        raise TrainingDataError(refused[0] + count)
 
 
 def texts_of(image: TrainingImage, rephrasing: str = "none") -> tuple[str, ...]:

@@ -22,9 +22,9 @@ from generation.phantom.captions import DEMO_PROMPTS
 from generation.phantom.corpus import PhantomImage, corpus
 from generation.training.bases import make_base
 from generation.training.clip import train_clip
-from generation.training.config import make_config
 from generation.training.data import TrainingImage
 from generation.training.loop import Progress
+from generation.training.presets import make_config
 from generation.training.registry import load_trainer
 
 CORPUS_SIZE, CORPUS_SEED, RESOLUTION = 6000, 2024, 64

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torchvision.models import vgg16
+
+from generation.engine.loading import CheckpointError
 
 # Last layer of each of VGG-16's five blocks that is compared, and its channels.
 LAYERS = {3: 64, 8: 128, 15: 256, 22: 512, 29: 512}
@@ -29,15 +32,28 @@ class LPIPS(torch.nn.Module):
     def from_file(cls, path: str | Path) -> LPIPS:
         """From safetensors with torchvision's ``features.*`` and lpips' ``lin<n>.model.1.weight``.
 
-        Raises KeyError or RuntimeError when the file holds something else.
+        Raises CheckpointError, naming the setting, when there is no such file or it holds
+        something else.
         """
-        tensors = load_file(path)
         model = cls()
-        model.features.load_state_dict(
-            {k.removeprefix("features."): v for k, v in tensors.items() if k.startswith("features")}
-        )
-        for i, weight in enumerate(model.weights):
-            weight.copy_(tensors[f"lin{i}.model.1.weight"])
+        try:
+            tensors = load_file(path)
+            model.features.load_state_dict(
+                {
+                    name.removeprefix("features."): tensor
+                    for name, tensor in tensors.items()
+                    if name.startswith("features")
+                }
+            )
+            for i, weight in enumerate(model.weights):
+                weight.copy_(tensors[f"lin{i}.model.1.weight"])
+        except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+            raise CheckpointError(
+                f"lpips_weights is {path}, which can't be used: {type(error).__name__}: {error}. "
+                "Give a safetensors file with VGG-16's features.* as torchvision names them and "
+                "lin0.model.1.weight to lin4.model.1.weight as the package lpips does, or leave "
+                "the setting out: the loss goes without."
+            ) from error
         return model
 
     def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

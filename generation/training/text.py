@@ -12,7 +12,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Tokenizer
 
 from generation.engine.loading import checkpoint_directory
-from generation.training.config import MSDMConfig
+from generation.training.config import MSDMConfig, TrainingConfigError
 
 MERGES = 1024
 
@@ -20,12 +20,17 @@ MERGES = 1024
 def build_text(config: MSDMConfig, captions: Iterable[str]) -> tuple[CLIPTokenizer, CLIPTextModel]:
     """Tokenizer and text encoder; the encoder is frozen (requires no gradient) if it was given.
 
-    Raises CheckpointError when ``config.text_encoder`` cannot be found or fetched.
+    Raises CheckpointError when ``config.text_encoder`` cannot be found or fetched, and
+    TrainingConfigError when it takes fewer tokens than ``config.token_length``.
     """
     if config.text_encoder:
         directory = checkpoint_directory(config.text_encoder)
         tokenizer = CLIPTokenizer.from_pretrained(directory, model_max_length=config.token_length)
         model = CLIPTextModel.from_pretrained(directory, use_safetensors=True)
+        if (most := model.config.max_position_embeddings) < config.token_length:
+            raise TrainingConfigError(
+                f"token_length is {config.token_length}; the text encoder takes {most} at most."
+            )
         return tokenizer, model.requires_grad_(False).eval()
     tokenizer = train_tokenizer(captions, config.token_length)
     return tokenizer, CLIPTextModel(text_config(config, tokenizer))

@@ -43,6 +43,7 @@ from generation.training.data import (
     TrainingImage,
     augmented_view,
     check_images,
+    check_lengths,
     view_key,
 )
 from generation.training.draws import Draws
@@ -148,12 +149,25 @@ class Trainer(Generic[Config]):
         cache.fill(list(views), compute, accelerator=self.accelerator)
         return CachedViews(self.plan, cache)
 
+    def check_prompts(self, tokens: Callable[[str], object]) -> None:
+        """Refuse texts that would be cut, before a stage has taken hours; see `check_lengths`.
+
+        Raises TrainingDataError for those of the images, TrainingConfigError for those to be drawn.
+        """
+        check_lengths(self.images, tokens, self.config.rephrasing)
+        for prompt in self.config.validation_prompts:
+            try:
+                tokens(prompt)
+            except ValueError as error:
+                raise TrainingConfigError(f"A validation prompt is too long. {error}") from error
+
     def texts(self, encode: Callable[[str], Tensors], *, name: str = "texts") -> TensorCache:
-        """Embeddings of every prompt that can be drawn, by prompt; each is computed once."""
+        """Embeddings, by prompt, of every prompt of a sample or preview; each is computed once."""
         cache = TensorCache(self.work / "cache" / name)
+        prompts = dict.fromkeys([*self.plan.prompts(), *self.config.validation_prompts])
         with torch.inference_mode():
             cache.fill(
-                self.plan.prompts(),
+                list(prompts),
                 lambda prompts: [encode(prompt) for prompt in prompts],
                 accelerator=self.accelerator,
             )
@@ -242,7 +256,12 @@ class Trainer(Generic[Config]):
             shutil.rmtree(self.work, ignore_errors=True)
         path = self.work / "recipe.json"
         if path.exists():
-            self._check_same(json.loads(path.read_text(encoding="utf-8")))
+            try:
+                self._check_same(json.loads(path.read_text(encoding="utf-8")))
+            except TrainingConfigError:
+                if any(self.work.glob("*/step-*.safetensors")):
+                    raise
+                shutil.rmtree(self.work)  # nothing was trained: what was refused may be mended
         self.work.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(self.recipe), encoding="utf-8")
 
@@ -294,9 +313,9 @@ def load_base(
 
 
 def load_part(
-    kind: type[torch.nn.Module], directory: Path, part: str, dtype: torch.dtype = torch.float32
+    kind: type[torch.nn.Module], directory: Path, part: str = "", dtype: torch.dtype = torch.float32
 ) -> torch.nn.Module:
-    """One model of a pipeline; raises as `load_base`."""
+    """One model of a pipeline, or the only one of a directory; raises as `load_base`."""
     return _load(kind, directory, subfolder=part, dtype=dtype, use_safetensors=True)
 
 
@@ -304,7 +323,7 @@ def _load(kind: Any, directory: Path, **options: Any) -> Any:
     try:
         return kind.from_pretrained(directory, **options)
     except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError) as error:
-        where = f"{directory}/{options['subfolder']}" if "subfolder" in options else directory
+        where = directory / options.get("subfolder", "")
         raise CheckpointError(f"{where} does not load as a {kind.__name__}: {error}") from error
 
 

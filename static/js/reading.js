@@ -83,7 +83,10 @@
   }
 
   const mean = (which) => {
-    const values = scales(which).map((s) => Number(s.querySelector("input:checked")?.value));
+    const values = scales(which)
+      .map((s) => s.querySelector("input:checked")?.value)
+      .filter((value) => value !== "na")
+      .map(Number);
     return values.reduce((a, b) => a + b, 0) / values.length;
   };
   function contradiction() {
@@ -188,6 +191,7 @@
     const scoring = !atRanking && !ranking.contains(document.activeElement);
     if (/^[0-9]$/.test(key)) scoring && score(key);
     else if (key === "x") scoring && score("10");
+    else if (key === "-") scoring && score("na");
     else if (key === "ArrowDown") go(Math.min(marked + 1, scales(letter).length - 1));
     else if (key === "ArrowUp") go(Math.max(marked - 1, 0));
     else if (atRanking && ranked.includes(upper)) rankNext(upper);

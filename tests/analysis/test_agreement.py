@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.statistics.agreement import _icc, intraclass, kendall_w, mean_kendall_w
+from analysis.statistics.agreement import (
+    _icc,
+    intraclass,
+    kendall_w,
+    mean_kendall_w,
+    self_agreement,
+)
 from tests.analysis.simulated import study
 
 # Shrout & Fleiss (1979), table 2: six targets, four judges.
@@ -40,6 +46,32 @@ def test_the_intervals_of_icc_are_those_of_repeated_targets():
     weights = np.array([[2, 0, 1, 1, 2, 0]])
     repeated = np.repeat(values, weights[0], axis=0)
     assert _icc(values, weights) == pytest.approx(_icc(repeated, np.ones((1, 6))))
+
+
+def test_agreement_with_oneself_is_the_icc_of_two_times():
+    once = np.array(SHROUT_FLEISS)[:, :2]
+    scores = tidy(once).assign(repeat=lambda frame: frame["reader"] == 1, reader="R1")
+    assert self_agreement(scores).value == pytest.approx(intraclass(tidy(once)).single.value)
+
+
+def test_readers_agree_with_themselves_and_not_with_each_other():
+    sets = np.arange(12.0)
+    of = {"R1": sets, "R2": sets[::-1]}
+    scores = pd.concat(
+        tidy(np.stack([values, values], axis=1)).assign(
+            repeat=lambda frame: frame["reader"] == 1, reader=reader
+        )
+        for reader, values in of.items()
+    )
+    found = self_agreement(scores)
+    assert (found.value, found.n) == (1, 24)
+    first = scores[~scores["repeat"]]
+    assert intraclass(first).single.value < 0
+
+
+def test_without_repeats_agreement_with_oneself_is_not_estimable():
+    nothing = tidy(SHROUT_FLEISS).assign(repeat=False).iloc[:0]
+    assert self_agreement(nothing).reason == "no set was scored twice"
 
 
 def test_kendalls_w_is_that_of_siegel():

@@ -10,11 +10,12 @@ from analysis.dataset import (
     case_frame,
     metric_frame,
     ranking_frame,
+    repeat_frame,
     score_frame,
 )
 from annotation.models import Reader
 from annotation.readings import save_ranking, save_score
-from tests.analysis.builders import a_report, close, know_features
+from tests.analysis.builders import a_rated_study, a_report, close, know_features
 from tests.builders import a_protocol, a_reading, a_study, rate
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +75,27 @@ def test_a_reader_whose_part_was_revoked_is_left_out(study):
     study.readers.filter(user__username="bob").update(state=Reader.State.REVOKED)
     assert set(score_frame(study)["reader"]) == {"R2"}
     assert set(ranking_frame(study)["reader"]) == {"R2"}
+
+
+def test_not_applicable_is_a_row_without_a_score(study):
+    rate(a_reading(study), score=lambda shown, key: None if key == "detectability" else 0)
+    frame = score_frame(study)
+    beside = frame[frame["not_applicable"]]
+    assert set(beside["criterion"]) == {"detectability"}
+    assert beside["score"].isna().all()
+    assert set(frame.loc[~frame["not_applicable"], "score"]) == {0}
+
+
+def test_what_was_scored_twice_is_marked_and_paired_with_its_first_time():
+    study = a_rated_study(pairs=5, protocol=a_protocol(repeats=0.1), arms=2, closed=False)
+    scores, rankings = score_frame(study), ranking_frame(study)
+    for frame in (scores, rankings):
+        assert set(frame["repeat"]) == {True, False}
+        assert frame.loc[~frame["repeat"], "case"].nunique() == 10
+    twice = repeat_frame(scores)
+    assert len(twice) == 2 * scores["repeat"].sum() == 2 * 2 * 1 * 2 * 6
+    key = ["reader", "case", "arm", "criterion"]
+    assert set(twice.groupby(key)["repeat"].sum()) == {1}
 
 
 def test_tied_sets_share_their_mean_rank_and_references_are_ranked_with_them():

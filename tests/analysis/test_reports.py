@@ -13,7 +13,7 @@ from analysis.metrics.energy import energy_distance
 from analysis.metrics.frechet import frechet_distance
 from analysis.models import Embedding, Report
 from analysis.reports import ReportError, create_report, perform_report
-from annotation.models import Study
+from annotation.models import Score, Study
 from tests.analysis.builders import a_claimed_report, a_rated_study, a_report, close, know_features
 from tests.builders import a_protocol, a_study
 
@@ -179,6 +179,43 @@ def test_a_prompt_without_its_rephrasing_has_no_agreement():
         "reason"
     ] == ("Some prompts have no rephrasing in the study.")
     assert row(report, "correlations", metric="energy", criterion="clinical_realism")["pairs"] == 5
+
+
+def test_repeats_tell_the_readers_agreement_with_themselves_and_nothing_else():
+    def score(shown, key, rng):
+        return 0 if shown.reading.repeat else 3 + 2 * shown.case_set.arm.position
+
+    study = a_rated_study(pairs=12, score=score, protocol=a_protocol(repeats=0.25))
+    know_features(study)
+    report = a_report(study)
+    assert report.results["counts"]["readings"] == 2 * 24
+    assert report.results["counts"]["scores"] == report.results["counts"]["scores_expected"]
+    arm = report.results["arms"][0]
+    assert row(report, "means", criterion="clinical_realism", arm=arm)["value"] == 5
+    own = report.results["readers"]["self"]
+    assert [r["n"] for r in own] == [2 * 6 * 3] * 6
+    assert own[0]["value"] < 0.5
+    icc = report.results["readers"]["icc"][0]["single"]
+    assert icc["value"] == pytest.approx(1), "between readers only the first time counts"
+
+
+def test_not_applicable_is_neither_0_nor_missing():
+    def score(shown, key, rng):
+        return 4
+
+    study = a_rated_study(pairs=5, score=score)
+    beside = Score.objects.filter(criterion="detectability", reading_set__letter="A")
+    number = beside.update(value=None)
+    know_features(study)
+    report = a_report(study)
+    counts = report.results["counts"]
+    assert counts["scores_not_applicable"] == number == 2 * 10
+    assert counts["scores"] + number == counts["scores_expected"]
+    means = [row for row in report.results["means"] if row["criterion"] == "detectability"]
+    assert {row["value"] for row in means} == {4}
+    limits = " ".join(report.results["limits"])
+    assert "What 20 scores would have been" in limits
+    assert "missing of" not in limits
 
 
 class TestAsking:

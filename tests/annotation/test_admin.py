@@ -39,16 +39,8 @@ def test_nothing_can_be_added_or_deleted(root, running_study, model):
 
 def test_evidence_can_t_be_edited(root, running_study):
     rate(a_reading(running_study))
-    for model in set(MODELS) - {models.Reader}:
+    for model in MODELS:
         assert not admin.site._registry[model].has_change_permission(root.get("/").wsgi_request)
-
-
-def test_a_reader_can_be_revoked(root, running_study):
-    reader = running_study.readers.first()
-    address = reverse("admin:annotation_reader_change", args=[reader.pk])
-    root.post(address, {"state": "revoked", "user": "1", "number": "9"})
-    reader.refresh_from_db()
-    assert (reader.state, reader.number) == ("revoked", 1)
 
 
 def test_the_arm_behind_a_letter_and_the_secret_stay_hidden_while_the_study_runs(

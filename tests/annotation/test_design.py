@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotation.design import CaseRef, DesignError, plan_reader, rng, williams
+from annotation.design import CaseRef, DesignError, plan_reader, repeated, rng, williams
 
 secrets = st.text("0123456789abcdef", min_size=8, max_size=64)
 
@@ -67,6 +67,41 @@ def test_a_prompt_and_its_rephrasing_stand_half_the_reading_apart(study, slot):
         if len(found) == 2:
             assert found[1] - found[0] >= half
             assert found[0] < half <= found[1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(studies(), st.integers(1, 30), st.floats(0, 0.25))
+def test_repeats_come_late_with_every_arm_under_another_letter(study, slot, share):
+    plan = plan_reader(slot=slot, repeats=share, **study)
+    cases = len(study["cases"])
+    again = [place for place, planned in enumerate(plan) if planned.repeat]
+    assert len(again) == repeated(cases, share) == len(plan) - cases
+    assert [p for p in plan if not p.repeat] == plan_reader(slot=slot, **study)
+    pair_of = {ref.case: ref.pair for ref in study["cases"]}
+    for place in again:
+        planned = plan[place]
+        first = next(i for i, p in enumerate(plan) if p.case == planned.case)
+        assert place - first > 3 * (cases // 4)
+        assert sorted(planned.arms.values()) == sorted(study["arms"])
+        assert not set(planned.arms.items()) & set(plan[first].arms.items())
+        others = [i for i, p in enumerate(plan) if pair_of[p.case] == pair_of[planned.case]]
+        assert min(abs(place - i) for i in others if i != place) >= cases // 4 - 1
+
+
+def test_readers_repeat_different_cases():
+    plans = [
+        plan_reader(secret="s", slot=slot, cases=_pairs(20), arms=[1, 2, 3], repeats=0.1)
+        for slot in range(1, 9)
+    ]
+    repeats = [frozenset(p.case for p in plan if p.repeat) for plan in plans]
+    assert {len(found) for found in repeats} == {4}
+    assert len(set(repeats)) > 4
+
+
+@pytest.mark.parametrize("share", [-0.1, 0.3, float("nan")])
+def test_a_share_of_repeats_that_can_t_be_is_refused(share):
+    with pytest.raises(DesignError, match="share of repeats"):
+        plan_reader(secret="s", slot=1, cases=_pairs(2), arms=[1, 2], repeats=share)
 
 
 @settings(max_examples=20, deadline=None)

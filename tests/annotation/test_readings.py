@@ -100,6 +100,22 @@ def test_planning_again_changes_nothing(running_study):
     assert set(ShownImage.objects.values_list("pk", "token")) == before
 
 
+def test_a_repeat_is_a_reading_of_its_own_under_other_tokens_and_letters():
+    study = a_study(pairs=5, protocol=a_protocol(repeats=0.2))
+    reader = study.readers.first()
+    assert reader.readings.count() == 12
+    assert reader.readings.filter(repeat=True).count() == 2
+    for again in reader.readings.filter(repeat=True):
+        first = reader.readings.get(case=again.case, repeat=False)
+        assert again.position - first.position > 6
+        tokens = [set(r.shown_images.values_list("token", flat=True)) for r in (first, again)]
+        assert not tokens[0] & tokens[1]
+        letters = [set(r.sets.values_list("letter", "case_set")) for r in (first, again)]
+        assert not letters[0] & letters[1]
+        rate(first)
+        assert reading_state(again)["missing"], "answers of the first time are not the second's"
+
+
 # Scores
 
 
@@ -109,6 +125,19 @@ def test_a_score_is_saved_and_starts_the_reading_and_the_reader(reading):
     assert reading.started_at
     assert reading.reader.state == Reader.State.ACTIVE
     assert reading_state(reading)["scores"] == {"A": {"clinical_realism": 7}, "B": {}, "C": {}}
+
+
+def test_not_applicable_is_an_answer_kept_apart_from_0(reading):
+    give(reading, criterion="detectability", value=None)
+    state = reading_state(reading)
+    assert state["scores"]["A"] == {"detectability": "na"}
+    assert "5 scores missing in set A" in state["missing"]
+    with pytest.raises(AnswerError, match="from 0 to 10, not “not applicable”"):
+        give(reading, criterion="clinical_realism", value=None)
+    with pytest.raises(AnswerError, match="or “not applicable”, not 11"):
+        give(reading, criterion="detectability", value=11, sequence=2000)
+    give(reading, criterion="detectability", value=0, sequence=3000)
+    assert reading_state(reading)["scores"]["A"] == {"detectability": 0}
 
 
 def test_a_replay_returns_the_row_that_is_there(reading):

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.django_db
 State = Study.State
 
 PAGES = ["study", "case-sets"]
-POSTS = ["study-act", "study-readers", "study-run"]
-ARGUMENTS = {"study-act": ["close"], "case-sets": [1]}
+POSTS = ["study-act", "study-readers", "study-revoke", "study-run"]
+ARGUMENTS = {"study-act": ["close"], "case-sets": [1], "study-revoke": [1]}
 
 
 @pytest.fixture

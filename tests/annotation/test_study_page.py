@@ -51,11 +51,12 @@ def sample(study):
         Run.objects.filter(pk=arm.run.pk).update(status="done", done=arm.run.total)
 
 
-def under_way(run, **fields):
+def under_way(run, *, since=timedelta(0), **fields):
     now = timezone.now()
-    Run.objects.filter(pk=run.pk).update(
-        **{"status": "running", "started_at": now, "heartbeat_at": now, "holder": "h/1/1", **fields}
-    )
+    fields = {"status": "running", "heartbeat_at": now, "holder": "h/1/1", **fields}
+    run.chunks.update(started_at=now - since, **fields)
+    Run.objects.filter(pk=run.pk).update(started_at=now - since)
+    run.sum_up()
 
 
 def test_the_buttons_lead_from_the_draft_to_the_unblinded_study(researcher, bob):
@@ -129,12 +130,12 @@ class TestImagesUnderWay:
 
     def test_progress_is_a_fragment_with_rate_and_time_left(self, researcher, study):
         run = study.arms.first().run
-        under_way(run, done=2, started_at=timezone.now() - timedelta(seconds=60))
+        under_way(run, done=2, since=timedelta(seconds=60))
         for index in range(2):
             builders.an_image(image_set=run.image_sets.first(), index=index)
         response = researcher.get(study.get_absolute_url(), headers=HTMX)
         assert "<html" not in response.content.decode()
-        assert "2 of 8 · 2 a minute · about 4 min left" in text_of(response)
+        assert "2 of 8 · 2 a minute · about 3 min left" in text_of(response)
         assert "waiting for a worker" in text_of(response)
         assert 'hx-trigger="every 2s"' in response.content.decode()
 
@@ -192,6 +193,18 @@ class TestReaders:
         assert "R1 bob Invited 0 of 4" in text
         assert "R2 carol Active 1 of 4" in text
         assert "0 of 2 readers are done" in text
+
+    def test_a_reader_s_part_is_ended_with_a_reason_and_stays_in_the_table(
+        self, researcher, running_study
+    ):
+        address = reverse("annotation:study-revoke", args=[running_study.slug, 1])
+        assert "Say why" in text_of(researcher.post(address, follow=True))
+        text = text_of(researcher.post(address, {"reason": "On leave."}, follow=True))
+        assert "R1 bob Revoked" in text
+        assert "ended the part of reader R1: “On leave.”" in text
+        assert text.count("End the part of") == 1, "carol's"
+        missing = reverse("annotation:study-revoke", args=[running_study.slug, 9])
+        assert researcher.post(missing, {"reason": "x"}).status_code == 404
 
     def test_the_balance_counts_every_arm_once_in_every_reading(self, researcher, running_study):
         body = researcher.get(running_study.get_absolute_url()).content.decode()

@@ -87,6 +87,25 @@ def test_a_double_click_saves_once(page, first_case):
     assert Score.objects.count() == 1
 
 
+def test_not_applicable_can_be_chosen_by_key_and_by_mouse_where_it_may_be(page, first_case):
+    page.keyboard.press("-")  # realism: always applicable
+    page.keyboard.press("7")
+    page.keyboard.press("7")
+    page.keyboard.press("-")
+    saved(page)
+    rubric = page.locator("[data-rubric=A]")
+    expect(rubric.get_by_label("not applicable")).to_be_checked()
+    assert sorted(Score.objects.values_list("criterion", "value")) == [
+        ("clinical_realism", 7),
+        ("detectability", None),
+        ("prompt_faithfulness", 7),
+    ]
+    page.get_by_role("button", name="Set B").click()
+    page.locator("[data-rubric=B] label", has_text="not applicable").click()
+    saved(page)
+    assert Score.objects.filter(value=None).count() == 2
+
+
 def test_two_tabs_keep_the_later_answer(page, context, first_case):
     other = context.new_page()
     other.goto(page.url)

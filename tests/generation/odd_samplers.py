@@ -1,15 +1,18 @@
 """Samplers that misbehave, to see that runs survive them. They draw; no model is loaded."""
 
+from dataclasses import asdict
+
 import numpy as np
 from PIL import Image
 
-from generation.engine.spec import Settings
+from generation.engine.spec import Settings, Tuning
 
 
 class Noise:
     """Colour noise from the seed, 16×16 pixels."""
 
     settings = Settings(width=16, height=16, steps=1, guidance_scale=1)
+    device_name = "cpu"
 
     def __init__(self, directory, *, card, settings, device="auto"):
         type(self).calls = []
@@ -22,8 +25,17 @@ class Noise:
         pixels = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
         return Image.fromarray(pixels)
 
+    def check(self, prompts):
+        pass
+
+    def tune(self, most):
+        return Tuning(10)
+
+    def use(self, options):
+        pass
+
     def provenance(self):
-        return {"family": type(self).__name__}
+        return {"family": type(self).__name__, **asdict(self.settings)}
 
 
 class BlankAtFirst(Noise):

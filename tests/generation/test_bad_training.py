@@ -1,14 +1,19 @@
 """What goes wrong while a model is trained, and what is left then."""
 
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from django.conf import settings
 from PIL import Image
+from safetensors.torch import save_file
 
-from generation.engine.loading import checkpoint_digest
+from generation.engine.loading import CheckpointError, checkpoint_digest
+from generation.training.config import TrainingConfigError
 from generation.training.data import TrainingDataError, read_image
 from generation.training.families.msdm import train
 from tests.generation.tiny_msdm import TINY, draw_images
@@ -75,3 +80,57 @@ def test_an_image_that_is_no_8_bit_grey_or_rgb_is_refused_by_name(tmp_path, pict
 def test_grey_palette_and_opaque_images_are_read_as_rgb(tmp_path, mode):
     Image.new("RGB", (8, 8), (200, 200, 200)).convert(mode).save(tmp_path / "a.png")
     assert read_image(tmp_path / "a.png").mode == "RGB"
+
+
+def refused(tmp_path, error, **changes):
+    """What an MSDM with these settings says before its first step."""
+    with pytest.raises(error) as raised:
+        train(
+            draw_images(tmp_path / "images"),
+            config=replace(TINY, report_to="none", **changes),
+            output=tmp_path / "out",
+            progress=lambda now: pytest.fail(f"{now.stage} was trained"),
+        )
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("place", ["", "gone"])
+def test_a_directory_without_an_autoencoder_is_refused_as_vae_with_what_to_give(
+    bases, tmp_path, place
+):
+    wrong = bases["stable_diffusion"] / place
+    said = refused(tmp_path, CheckpointError, vae=str(wrong))
+    assert said.startswith(f"vae is {wrong}, which is no autoencoder")
+    assert "(of a whole pipeline its folder vae), or leave the setting out" in said
+
+
+def test_an_autoencoder_with_other_latents_is_refused_with_the_settings_that_fit(bases, tmp_path):
+    vae = str(bases["stable_diffusion"] / "vae")
+    said = refused(tmp_path, TrainingConfigError, vae=vae, vae_latent_channels=8)
+    has = "vae_latent_channels = 4; vae_block_out_channels = (16, 16, 32)."
+    assert said == f"The autoencoder {vae} has other latents than the configuration says; set {has}"
+    levels = refused(tmp_path, TrainingConfigError, vae=vae, vae_block_out_channels=(8, 16))
+    assert levels.endswith(has)
+    fits = replace(TINY, vae=vae, report_to="none")
+    train(draw_images(tmp_path / "images"), config=fits, output=tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "FileNotFoundError"),
+        (b"no safetensors", "SafetensorError"),
+        ({"weight": torch.ones(2)}, "RuntimeError: .*Missing key"),
+    ],
+)
+def test_lpips_weights_that_can_t_be_used_are_refused_with_what_the_file_must_hold(
+    tmp_path, content, complaint
+):
+    path = tmp_path / "lpips.safetensors"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content:
+        save_file(content, path)
+    said = refused(tmp_path, CheckpointError, lpips_weights=str(path))
+    assert re.match(rf"(?s)lpips_weights is {path}, which can't be used: {complaint}", said)
+    assert "VGG-16's features.* as torchvision names them" in said

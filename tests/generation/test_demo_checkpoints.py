@@ -6,8 +6,8 @@ import pytest
 from generation.engine.loading import read_card
 from generation.engine.registry import load_sampler
 from generation.phantoms import CHECKPOINTS
-from generation.training.config import make_config
 from generation.training.demo import recipe
+from generation.training.presets import make_config
 
 NAMES = ["alder", "birch", "cedar"]
 BOX = "Generate an image containing a green/black box artefact."

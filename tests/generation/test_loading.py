@@ -95,10 +95,10 @@ def test_a_directory_that_is_not_there_is_named(tmp_path):
         checkpoint_directory(tmp_path / "nowhere")
 
 
-def test_a_hub_repository_out_of_reach_says_what_to_do(monkeypatch, tmp_path):
+def test_a_hub_repository_out_of_reach_says_which_files_and_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(CheckpointError, match=r"owner/name at revision v1 .* copy the"):
+    with pytest.raises(CheckpointError, match=r"owner/name at revision v1 .*model_index.*Or copy"):
         checkpoint_directory("owner/name", revision="v1")
 
 

@@ -12,8 +12,8 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from generation.training.config import PRESETS
 from generation.training.lora import LORA_TARGETS, lora_parameters, train_part
+from generation.training.presets import PRESETS
 from generation.training.trainer import count
 from generation.training.unet import build_unet
 from generation.training.vae import build_vae

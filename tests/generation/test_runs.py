@@ -16,9 +16,9 @@ from generation.engine.seeding import image_seed
 from generation.engine.spec import Card
 from generation.imports import add_generator, import_prompts
 from generation.jobs import perform
-from generation.models import Image, ImageSet, Run
-from generation.runs import RunError, create_run, store_image
-from tests.builders import a_dataset, a_generator, png
+from generation.models import Chunk, Image, ImageSet, Run
+from generation.runs import RunError, create_run
+from tests.builders import a_dataset, a_generator
 from tests.generation import odd_samplers
 
 pytestmark = pytest.mark.django_db
@@ -43,8 +43,9 @@ def a_run(generator, prompts, *, images_per_set=3, seed=7):
 
 
 def done(run) -> Run:
-    """The run after a worker has had its turn."""
-    perform(Run, run.pk)
+    """The run after a worker has had its turn with every chunk."""
+    for chunk in run.chunks.all():
+        perform(Chunk, chunk.pk)
     run.refresh_from_db()
     return run
 
@@ -90,7 +91,7 @@ def test_a_run_that_stopped_midway_ends_with_the_images_of_an_undisturbed_one(ge
     for image in Image.objects.exclude(pk__in=kept):
         Path(default_storage.path(image.file.name)).unlink()
         image.delete()
-    Run.objects.update(status=Status.QUEUED)
+    Chunk.objects.update(status=Status.QUEUED)
     ImageSet.objects.update(completed_at=None)
     run = done(run)
     assert (run.status, run.done) == (Status.DONE, 28)
@@ -106,8 +107,9 @@ def test_a_finished_run_that_is_performed_again_loads_nothing_and_adds_nothing(
     run = done(a_run(add_generator(name="Copy", checkpoint=str(copy)), squares))
     there = pixels(run)
     shutil.rmtree(copy)
-    Run.objects.update(status=Status.QUEUED)
-    assert done(run).status == Status.DONE
+    Chunk.objects.update(status=Status.QUEUED, done=4)  # stored, but killed before it was said
+    run = done(run)
+    assert (run.status, run.done) == (Status.DONE, 12)
     assert pixels(run) == there
 
 
@@ -140,16 +142,6 @@ def test_a_prompt_that_the_model_can_t_take_whole_is_named(generator):
     run = done(a_run(generator, list(dataset.prompts.all())))
     assert run.status == Status.FAILED
     assert "Shorten 'polyps polyps" in run.error
-
-
-def test_an_image_file_is_whole_or_absent(monkeypatch, settings):
-    def die(self, target):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Path, "replace", die)
-    with pytest.raises(KeyboardInterrupt):
-        store_image(png(1), suffix=".png")
-    assert list(Path(settings.MEDIA_ROOT).rglob("*.png")) == []
 
 
 # The quality gate, and machines that are too small
@@ -188,11 +180,13 @@ def test_a_blank_image_is_drawn_again_from_another_seed(odd_run):
     assert (run.status, run.done) == (Status.DONE, 20)
     first = run.image_sets.first()
     for image in first.images.all():
-        assert image.provenance["attempt"] == 1
+        [rejected] = image.provenance["rejected"]
+        assert rejected["reason"] == "blank"
+        assert rejected["seed"] == image_seed(seed=7, prompt=first.prompt.text, index=image.index)
         assert image.seed == image_seed(
             seed=7, prompt=first.prompt.text, index=image.index, attempt=1
         )
-    assert {i.provenance["attempt"] for i in run.image_sets.last().images.all()} == {0}
+    assert all(not i.provenance["rejected"] for i in run.image_sets.last().images.all())
 
 
 def test_a_prompt_that_gives_blank_images_only_fails_the_run_by_name_and_keeps_the_rest(odd_run):
@@ -209,7 +203,7 @@ def test_an_image_of_the_wrong_size_is_refused(odd_run):
 
 def test_an_image_that_repeats_another_of_its_set_is_refused(odd_run):
     assert "the same as another of its set" in odd_run("Repeating").error
-    assert Image.objects.count() == 1
+    assert Image.objects.count() == 2  # one in each set
 
 
 def test_too_little_memory_makes_batches_smaller_and_loses_nothing(odd_run):

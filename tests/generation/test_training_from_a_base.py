@@ -1,6 +1,8 @@
 """Kandinsky, FLUX and Stable Diffusion, trained on tiny bases."""
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from generation.engine.loading import checkpoint_digest
 from generation.engine.registry import load_sampler
@@ -57,3 +59,17 @@ def test_a_run_stopped_in_any_stage_ends_like_an_undisturbed_one(
     assert bool(card.lora) == (rank is not None)
     [image] = load_sampler(family, tmp_path / "cut", device="cpu").sample(["a red square."], [1])
     assert image.size == (32, 32)
+
+
+def test_medisyn_moves_every_weight_of_u_net_and_text_encoder_and_none_of_the_autoencoder(
+    bases, images, tmp_path
+):
+    base, trained = bases["stable_diffusion"], tmp_path / "trained"
+    train = load_trainer("stable_diffusion")
+    train(images, config=tiny_config("stable_diffusion", base), output=trained)
+    for part, moves in {"unet": True, "text_encoder": True, "vae": False}.items():
+        [file] = (base / part).glob("*.safetensors")
+        before, after = load_file(file), load_file(trained / part / file.name)
+        assert before.keys() == after.keys()
+        moved = {name for name in before if not torch.equal(before[name], after[name])}
+        assert moved == (before.keys() if moves else set()), part

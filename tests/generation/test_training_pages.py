@@ -32,10 +32,10 @@ def training(squares, alice):
 @pytest.fixture
 def queue(monkeypatch):
     """What was put on the queue once the transaction was through."""
-    from generation.tasks import perform_job
+    from generation.tasks import work
 
     sent = []
-    monkeypatch.setattr(perform_job, "apply_async", lambda args, **_: sent.append(tuple(args)))
+    monkeypatch.setattr(work, "apply_async", lambda queue, **_: sent.append(queue))
     return sent
 
 
@@ -68,7 +68,7 @@ def test_the_form_starts_a_training_of_all_that_it_says(
         response = client.post(NEW, filled(squares))
     training = Training.objects.get()
     assert response.url == training.get_absolute_url()
-    assert queue == [("generation.Training", training.pk)]
+    assert queue == ["gpu"]
     assert (training.created_by, training.dataset, training.name) == (alice, squares, "Alder")
     assert training.config["learning_rate"] == 5e-5
     assert training.config["unet_block_out_channels"] == [32, 64]
@@ -203,7 +203,7 @@ def test_a_failed_training_says_why_and_goes_on_with_settings_that_may_change(
         client.post(act, {"settings": "learning_rate = 1e-6"})
     training.refresh_from_db()
     assert (training.status, training.config["learning_rate"]) == (Status.QUEUED, 1e-6)
-    assert queue == [("generation.Training", training.pk)]
+    assert queue == ["gpu"]
 
 
 def test_cancel_ends_one_that_waits_and_asks_one_that_runs(client, training):
@@ -227,6 +227,7 @@ def test_a_finished_training_leads_to_its_generator_and_to_another_like_it(
     page = text(client.get(training.get_absolute_url()))
     assert reverse("generation:generator", args=["tiny"]) in page
     assert f"{NEW}?like={training.pk}" in page
+    assert f"{training.output}/.training/logs" in page, "where its curves lie now"
     form = client.get(NEW, {"like": training.pk}).context["form"]
     lines = form["settings"].value()
     assert "resolution = 32" in lines

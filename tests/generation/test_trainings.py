@@ -9,7 +9,8 @@ from django.conf import settings as configured
 from generation import jobs
 from generation.engine.loading import checkpoint_digest
 from generation.models import Generator, Prompt, Training
-from generation.training.config import CONFIGS, PRESETS, TrainingConfigError, make_config
+from generation.training.config import CONFIGS, TrainingConfigError
+from generation.training.presets import PRESETS, make_config
 from generation.training_settings import as_lines, read_lines, resolve
 from generation.trainings import (
     BEAT,
@@ -168,7 +169,7 @@ if sys.argv[1] == "kill":
     jobs.perform(Training, cut.pk)
 whole, cut = Training.objects.order_by("pk")
 assert cut.status == "running", cut.status
-jobs.requeue_orphans(starting=True)
+jobs.requeue_orphans()
 jobs.perform(Training, cut.pk)
 cut.refresh_from_db()
 assert (cut.status, cut.attempts, cut.done) == ("done", 2, 9), (cut.status, cut.error)
@@ -266,13 +267,13 @@ def test_every_preset_can_be_written_as_lines_and_read_again(family):
 def test_all_that_is_wrong_with_settings_is_said_at_once_and_nothing_that_is_right():
     changes = {"eta": 1, "scheduler": "ddim", "resolution": 33, "magic": 1, "seed": "x"}
     with pytest.raises(TrainingConfigError) as caught:
-        resolve("kandinsky", "paper", changes)
+        resolve("stable_diffusion", "paper", changes)
     lines = str(caught.value).splitlines()
     assert len(lines) == 3
     assert lines[0].startswith("resolution is 33")
-    assert lines[1].startswith("kandinsky has no setting 'magic'; its settings are: resolution")
+    assert lines[1].startswith("stable_diffusion has no setting 'magic'; its settings are: ")
     assert lines[2].startswith("seed is 'x'; a whole number")
-    assert resolve("kandinsky", "paper", {"eta": 1, "scheduler": "ddim"}).eta == 1
+    assert resolve("stable_diffusion", "paper", {"eta": 1, "scheduler": "ddim"}).eta == 1
 
 
 def test_lines_that_can_t_be_read_name_their_place():

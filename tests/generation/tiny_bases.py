@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from generation.training.bases import make_base
-from generation.training.config import TrainingConfig, make_config
+from generation.training.config import TrainingConfig
+from generation.training.presets import make_config
 
 FAMILIES = ("flux", "kandinsky", "stable_diffusion")
 CAPTIONS = [text for name in ("red", "green", "blue") for text in (f"a {name} square.", name)]

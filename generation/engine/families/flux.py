@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
 from diffusers import DiffusionPipeline, FluxPipeline
 
-from generation.engine.pipeline import PipelineSampler, token_ids
+from generation.engine.pipeline import PipelineSampler, repeated_blocks, token_ids
 from generation.engine.spec import Settings
 
 if TYPE_CHECKING:
@@ -60,6 +61,12 @@ class Sampler(PipelineSampler):
 
     def _encode(self, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
         return encode_prompt(self.pipeline, prompt, self.card.token_length)
+
+    def tokens(self, prompt: str) -> torch.Tensor:
+        return token_ids(self.pipeline.tokenizer_2, prompt, self.card.token_length)
+
+    def blocks(self) -> Iterable[torch.nn.Module]:
+        return repeated_blocks(self.pipeline.transformer)
 
 
 def encode_prompt(

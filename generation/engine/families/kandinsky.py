@@ -6,6 +6,7 @@ Two pipelines, each with a LoRA of its own if there is one. A checkpoint holds b
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
@@ -43,12 +44,12 @@ class Sampler(PipelineSampler):
 
     def prepare(self, prior: KandinskyV22PriorPipeline, decoder: KandinskyV22Pipeline) -> None:
         self.prior, self.decoder = prior, decoder
+        decoder.movq.to(memory_format=torch.channels_last)  # an eighth faster on a CPU
         set_scheduler(decoder, self.settings.scheduler)
 
     def draw(self, prompts: list[str], generators: list[torch.Generator]) -> list[Image]:
         settings = self.settings
-        for prompt in prompts:
-            token_ids(self.prior.tokenizer, prompt)  # refuses what would be cut
+        self.check(prompts)
         embeddings = self.prior(
             prompts,
             generator=generators,
@@ -64,3 +65,9 @@ class Sampler(PipelineSampler):
             num_inference_steps=settings.steps,
             guidance_scale=settings.guidance_scale,
         ).images
+
+    def tokens(self, prompt: str) -> torch.Tensor:
+        return token_ids(self.prior.tokenizer, prompt)
+
+    def blocks(self) -> Iterable[torch.nn.Module]:
+        return [self.decoder.unet]  # it has no blocks that repeat

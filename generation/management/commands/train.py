@@ -14,7 +14,8 @@ from generation.imports import ImportRefused
 from generation.management.lookup import one
 from generation.management.progress import progress_bar
 from generation.models import Dataset, Generator, Image
-from generation.training.config import CONFIGS, PRESETS, TrainingConfig
+from generation.training.config import CONFIGS, TrainingConfig
+from generation.training.presets import PRESETS
 from generation.training.registry import load_trainer
 from generation.training_settings import read_file, resolve
 from generation.trainings import (

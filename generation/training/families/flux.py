@@ -15,6 +15,7 @@ from diffusers import AutoencoderKL, FluxPipeline, FluxTransformer2DModel
 from torch.nn import functional
 
 from generation.engine.families.flux import Sampler, encode_prompt
+from generation.engine.pipeline import token_ids
 from generation.engine.spec import Card
 from generation.training.cache import TensorCache, Tensors
 from generation.training.config import FluxConfig
@@ -160,10 +161,12 @@ def _embed_texts(
     pipeline = _pipeline(
         directory, dtype=trainer.frozen_dtype, vae=None, transformer=None, text=True
     )
+    length = trainer.config.token_length
+    trainer.check_prompts(lambda prompt: token_ids(pipeline.tokenizer_2, prompt, length))
     pipeline.to(trainer.device)
 
     def embed(prompt: str) -> Tensors:
-        tokens, pooled = encode_prompt(pipeline, prompt, trainer.config.token_length)
+        tokens, pooled = encode_prompt(pipeline, prompt, length)
         return {"tokens": tokens[0], "pooled": pooled[0]}
 
     texts = trainer.texts(embed)

@@ -48,6 +48,7 @@ def train(
     if trainer.finished:
         return trainer.finished
     config, work = trainer.config, _Kandinsky(trainer)
+    trainer.check_prompts(lambda prompt: token_ids(work.prior.tokenizer, prompt))
     samples = trainer.samples(work.encode)
     if config.rank is None and config.cache_latents:
         _set_statistics(work.models["prior"], samples)
@@ -223,7 +224,6 @@ def _embed_texts(
     trainer: Trainer[KandinskyConfig], pipeline: KandinskyV22PriorPipeline
 ) -> TensorCache:
     def embed(prompt: str) -> Tensors:
-        token_ids(pipeline.tokenizer, prompt)  # refuses what would be cut
         pooled, tokens, mask = pipeline._encode_prompt([prompt], trainer.device, 1, False)
         return {"pooled": pooled[0], "tokens": tokens[0], "mask": mask[0]}
 

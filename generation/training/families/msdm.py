@@ -11,13 +11,14 @@ from torch.nn import functional
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from generation.engine.families.msdm import Sampler
-from generation.engine.loading import checkpoint_directory
+from generation.engine.loading import CheckpointError, checkpoint_directory
+from generation.engine.pipeline import token_ids
 from generation.engine.spec import Card
-from generation.training.config import MSDMConfig
+from generation.training.config import MSDMConfig, TrainingConfigError
 from generation.training.data import CentreViews, TrainingImage, centre_view
 from generation.training.loop import Stage
 from generation.training.text import build_text
-from generation.training.trainer import Trainer, count
+from generation.training.trainer import Trainer, count, load_part
 from generation.training.unet import Denoiser, DenoiserLoss, build_scheduler, build_unet
 from generation.training.vae import Reconstruction, VaeLoss, build_vae, encode, whiten_colours
 
@@ -30,11 +31,10 @@ def train(images: Sequence[TrainingImage], *, config: MSDMConfig, output: Path, 
     if trainer.finished:
         return trainer.finished
     config = trainer.config
-    vae = _train_vae(trainer)
     captions = [prompt for prompt in trainer.plan.prompts() if prompt]
     torch.manual_seed(config.seed + 1)
     tokenizer, text_encoder = build_text(config, captions)
-    text_encoder.to(trainer.device)
+    trainer.check_prompts(lambda prompt: token_ids(tokenizer, prompt))
     unet = build_unet(
         config,
         text_width=text_encoder.config.hidden_size,
@@ -43,6 +43,8 @@ def train(images: Sequence[TrainingImage], *, config: MSDMConfig, output: Path, 
     if config.gradient_checkpointing:
         unet.enable_gradient_checkpointing()
     scheduler = build_scheduler(config)
+    vae = _train_vae(trainer)
+    text_encoder.to(trainer.device)
 
     def encode_views(pixels: torch.Tensor) -> dict[str, torch.Tensor]:
         return {"latents": encode(vae, pixels)}
@@ -114,8 +116,7 @@ def _train_vae(trainer: Trainer[MSDMConfig]) -> AutoencoderKL:
     """The autoencoder, given or trained, frozen, with the scaling factor of these images."""
     config, plan, device = trainer.config, trainer.plan, trainer.device
     if config.vae:
-        directory = checkpoint_directory(config.vae)
-        vae = AutoencoderKL.from_pretrained(directory, use_safetensors=True, dtype=torch.float32)
+        vae = _given_vae(config, config.vae)
         return vae.to(device, memory_format=torch.channels_last).requires_grad_(False).eval()
     torch.manual_seed(config.seed)
     vae = build_vae(config)
@@ -136,6 +137,35 @@ def _train_vae(trainer: Trainer[MSDMConfig]) -> AutoencoderKL:
     vae.requires_grad_(False)
     vae.register_to_config(scaling_factor=1.0)
     vae.register_to_config(scaling_factor=1 / float(_encoded(vae, views).std()))
+    return vae
+
+
+def _given_vae(config: MSDMConfig, source: str) -> AutoencoderKL:
+    """The autoencoder in ``source``, in float32.
+
+    Raises CheckpointError where there is none, TrainingConfigError for one of another shape.
+    """
+    try:
+        vae = load_part(AutoencoderKL, checkpoint_directory(source))
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"vae is {source}, which is no autoencoder: {error} Give the directory that holds "
+            "an AutoencoderKL's config.json and safetensors (of a whole pipeline its folder vae), "
+            "or leave the setting out to have one trained."
+        ) from error
+    has = {
+        "vae_latent_channels": vae.config.latent_channels,
+        "vae_block_out_channels": tuple(vae.config.block_out_channels),
+    }
+    levels = len(has["vae_block_out_channels"])
+    if (
+        has["vae_latent_channels"] != config.vae_latent_channels
+        or 2 ** (levels - 1) != config.factor
+    ):
+        wanted = "; ".join(f"{name} = {value}" for name, value in has.items())
+        raise TrainingConfigError(
+            f"The autoencoder {source} has other latents than the configuration says; set {wanted}."
+        )
     return vae
 
 

@@ -13,6 +13,7 @@ from diffusers import DDPMScheduler, StableDiffusionPipeline
 from torch.nn import functional
 
 from generation.engine.families.stable_diffusion import Sampler
+from generation.engine.pipeline import token_ids
 from generation.engine.spec import Card
 from generation.training.config import StableDiffusionConfig
 from generation.training.data import TrainingImage
@@ -34,6 +35,7 @@ def train(
     pipeline = load_base(
         StableDiffusionPipeline, directory, safety_checker=None, requires_safety_checker=False
     )
+    trainer.check_prompts(lambda prompt: token_ids(pipeline.tokenizer, prompt))
     vae, unet, text_encoder = pipeline.vae, pipeline.unet, pipeline.text_encoder
     vae.requires_grad_(False).eval().to(trainer.device, memory_format=torch.channels_last)
     unet.requires_grad_(True)
