@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 JPEG_QUALITY = 92
 SHORTEST_SENTINEL = 4
 _BLOCK = 8  # a JPEG block's side
-_DITHERED = 0.05  # share of the blocks
+_DITHERED = 0.05  # share of the blocks, but 32 of them at least
 
 
 class PresentationError(ValueError):
@@ -42,8 +42,9 @@ def presented(image_bytes: bytes, *, size: int, token: str) -> bytes:
     Every image, real or generated, takes the same way: turned upright, made RGB (16-bit grey is
     scaled to 8, transparency laid on black), resized with its aspect kept and padded with black to
     a square, encoded at one quality without chroma subsampling and with fixed tables. One block in
-    twenty, chosen by the token, is one level of 255 brighter or darker: invisible, and equal
-    pixels don't give equal bytes under another token. The same token gives the same bytes.
+    twenty (more in images below 200 pixels), chosen by the token, is one level of 255 brighter or
+    darker: invisible, and equal pixels don't give equal bytes under another token. The same token
+    gives the same bytes.
 
     Raises:
         PresentationError: the bytes can't be decoded.
@@ -71,16 +72,17 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _dithered(image: Image.Image, token: str) -> Image.Image:
-    """Shift whole blocks, away from the nearer end of the scale: a single pixel's change would
-    be lost in an even region when JPEG rounds."""
+    """Shift whole blocks, away from the ends of the scale: a single pixel's change would be lost
+    in an even region when JPEG rounds."""
     pixels = np.asarray(image).astype(np.int16)
     random = np.random.default_rng(int.from_bytes(hashlib.sha256(token.encode()).digest(), "big"))
     rows, columns = (-(-side // _BLOCK) for side in pixels.shape[:2])
-    chosen = random.permutation(rows * columns)[: max(1, round(_DITHERED * rows * columns))]
-    for block in chosen:
+    count = max(round(_DITHERED * rows * columns), min(32, (rows * columns + 1) // 2))
+    for block in random.permutation(rows * columns)[:count]:
         y, x = (_BLOCK * int(i) for i in divmod(block, columns))
         part = pixels[y : y + _BLOCK, x : x + _BLOCK]
-        part += 1 if part.mean() < 128 else -1
+        change = random.choice([-1, 1])
+        part += 1 if part.mean() < 8 else -1 if part.mean() > 247 else change
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
@@ -106,8 +108,9 @@ class Leak:
 def find_leaks(texts: Iterable[tuple[str, bytes]], sentinels: Iterable[str]) -> list[Leak]:
     """Look for every sentinel in every ``(where, bytes)``, whatever its case or encoding.
 
-    Finds substrings, plain, URL-, HTML- or JSON-escaped, in hexadecimal and in base64 at any
-    offset. Takes time in proportion to the bytes, not to the number of sentinels.
+    Finds substrings, plain, URL-, HTML- or JSON-escaped, in UTF-16 (as EXIF has it), in
+    hexadecimal and in base64 at any offset. Takes time in proportion to the bytes, not to the
+    number of sentinels.
 
     Raises:
         ValueError: a sentinel of fewer than 4 characters, which would be found by chance.
@@ -137,6 +140,9 @@ def _forms(sentinel: str) -> Iterator[tuple[str, bytes]]:
         ("URL", quote_plus(sentinel)),
     ):
         yield form, _lower(text.encode())
+    for order in ("utf-16-le", "utf-16-be"):
+        yield "UTF-16", _lower(sentinel.encode(order))
+        yield "UTF-16", _lower(sentinel.lower().encode(order))
     for raw in (sentinel.encode(), sentinel.lower().encode()):
         yield "hexadecimal", raw.hex().encode()
         for offset in range(3):
