@@ -8,3 +8,5 @@ once there are `MIN_READERS` of them.
 # With fewer an interval or p would claim more than the data hold.
 MIN_PAIRS = 5
 MIN_READERS = 5
+# An order of fewer arms, however perfect, comes about by chance more often than 1 in 20.
+MIN_ARMS = 5

@@ -7,22 +7,40 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from analysis.statistics import MIN_PAIRS
-from analysis.statistics.estimate import Estimate, not_estimable
-from analysis.statistics.resampling import cluster_counts, percentile_interval
+from analysis.statistics.estimate import Estimate, not_estimable, with_interval
+from analysis.statistics.resampling import unit_counts
 
 ONE_READER = "one reader: agreement needs at least two"
+# Shrout & Fleiss (1979, doi 10.1037/0033-2909.86.2.420): the model, then whose score is used.
+FORMS = ("1,1", "2,1", "3,1", "1,k", "2,k", "3,k")
 
 
 @dataclass(frozen=True)
 class ReaderAgreement:
-    """ICC(A,1): one reader's scores; ICC(A,k): the mean of the k readers (McGraw & Wong 1996).
+    """The six intraclass correlations, by their names in `FORMS`.
 
-    Absolute agreement, two-way; `n` counts the sets that all k readers scored.
+    1: other readers for each set; 2: all sets by the same readers, drawn from more (absolute
+    agreement); 3: by these readers only (consistency). 1: of one reader's score; k: of the mean of
+    the k readers. `n` counts the sets that all k readers scored.
     """
 
-    single: Estimate
-    average: Estimate
+    forms: dict[str, Estimate]
     readers: int
+
+    @property
+    def single(self) -> Estimate:
+        """ICC(A,1) of McGraw & Wong (1996): one reader's scores, absolute agreement."""
+        return self.forms["2,1"]
+
+    @property
+    def average(self) -> Estimate:
+        """ICC(A,k): the mean of the k readers' scores, absolute agreement."""
+        return self.forms["2,k"]
+
+
+def set_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """Sets (pair, case, arm) in rows, readers in columns, NaN where a reader gave no score."""
+    return scores.pivot(index=["pair", "case", "arm"], columns="reader", values="value")
 
 
 def intraclass(scores: pd.DataFrame, *, resamples: int = 2000, seed: int = 0) -> ReaderAgreement:
@@ -31,37 +49,30 @@ def intraclass(scores: pd.DataFrame, *, resamples: int = 2000, seed: int = 0) ->
     Args:
         scores: One criterion: columns reader, case, pair, arm, value.
     """
-    wide = scores.pivot(index=["pair", "case", "arm"], columns="reader", values="value")
+    wide = set_table(scores)
     readers, whole = wide.shape[1], wide.dropna()
-    pairs = whole.index.get_level_values("pair").to_numpy()
-    clusters = len(set(pairs))
+    pairs = whole.index.get_level_values("pair")
+    values = whole.to_numpy(dtype=float)
+    if reason := why_no_agreement(readers, len(set(pairs)), values):
+        missing = not_estimable(reason, pairs=len(set(pairs)), n=len(whole))
+        return ReaderAgreement(dict.fromkeys(FORMS, missing), readers)
+    counts = unit_counts(pairs, resamples=resamples, rng=np.random.default_rng(seed))
+    once, draws = _icc(values, np.ones((1, len(values)))), _icc(values, counts)
+    size = {"clusters": len(set(pairs)), "pairs": len(set(pairs)), "n": len(values)}
+    forms = {form: with_interval(once[0, i], draws[:, i], **size) for i, form in enumerate(FORMS)}
+    return ReaderAgreement(forms, readers)
 
-    def neither(reason: str) -> ReaderAgreement:
-        missing = not_estimable(reason, pairs=clusters, n=len(whole))
-        return ReaderAgreement(missing, missing, readers)
 
+def why_no_agreement(readers: int, pairs: int, values: np.ndarray) -> str:
+    """Why agreement can't be estimated from these scores; empty when it can."""
     if readers < 2:
-        return neither(ONE_READER if readers else "no scores")
-    if clusters < MIN_PAIRS:
-        return neither(
-            f"all {readers} readers scored the same sets in {clusters} pairs of prompts, "
+        return ONE_READER if readers else "no scores"
+    if pairs < MIN_PAIRS:
+        return (
+            f"all {readers} readers scored the same sets in {pairs} pairs of prompts, "
             f"{MIN_PAIRS} are needed"
         )
-    values = whole.to_numpy(dtype=float)
-    if np.ptp(values) == 0:
-        return neither("all scores are equal")
-    ids, pair = np.unique(pairs, return_inverse=True)
-    counts = cluster_counts(len(ids), resamples=resamples, rng=np.random.default_rng(seed))
-    once, draws = _icc(values, np.ones((1, len(values)))), _icc(values, counts[:, pair])
-    estimates = []
-    for k in range(2):
-        limits = percentile_interval(draws[:, k], clusters=clusters)
-        low, high = limits or (None, None)
-        reason = "" if limits else "no interval: undefined in too many resamples"
-        estimates.append(
-            Estimate(float(once[0, k]), low, high, pairs=clusters, n=len(values), reason=reason)
-        )
-    return ReaderAgreement(estimates[0], estimates[1], readers)
+    return "all scores are equal" if np.nanmin(values) == np.nanmax(values) else ""
 
 
 def self_agreement(scores: pd.DataFrame, *, resamples: int = 2000, seed: int = 0) -> Estimate:
@@ -79,9 +90,9 @@ def self_agreement(scores: pd.DataFrame, *, resamples: int = 2000, seed: int = 0
 
 
 def _icc(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """ICC(A,1) and ICC(A,k) of (targets, readers), targets standing as often as weights say.
+    """`FORMS` of (targets, readers), targets standing as often as weights say.
 
-    Shape (resamples, 2); NaN where all values of a resample are equal.
+    Shape (resamples, 6); NaN where all values of a resample are equal.
     """
     k = values.shape[1]
     values = values - values.mean()  # so that sums of squares don't cancel
@@ -91,12 +102,21 @@ def _icc(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     columns = weights @ values / n[:, None]
     between = n * ((columns - grand[:, None]) ** 2).sum(axis=1) / (k - 1)
     total = weights @ (values**2).sum(axis=1) - n * k * grand**2
+    within = (total - rows * (n - 1)) / (n * (k - 1))
     error = (total - rows * (n - 1) - between * (k - 1)) / ((n - 1) * (k - 1))
-    shift = between - error
+    shift = (between - error) / n
     with np.errstate(invalid="ignore", divide="ignore"):
-        single = (rows - error) / (rows + (k - 1) * error + k * shift / n)
-        average = (rows - error) / (rows + shift / n)
-    icc = np.stack([single, average], axis=1)
+        icc = np.stack(
+            [
+                (rows - within) / (rows + (k - 1) * within),
+                (rows - error) / (rows + (k - 1) * error + k * shift),
+                (rows - error) / (rows + (k - 1) * error),
+                (rows - within) / rows,
+                (rows - error) / (rows + shift),
+                (rows - error) / rows,
+            ],
+            axis=1,
+        )
     return np.where((total > 1e-12)[:, None] & np.isfinite(icc), icc, np.nan)
 
 
@@ -144,9 +164,6 @@ def mean_kendall_w(rankings: pd.DataFrame, *, resamples: int = 2000, seed: int =
             pairs=clusters,
             n=len(w),
         )
-    ids, pair = np.unique(pairs, return_inverse=True)
-    counts = cluster_counts(len(ids), resamples=resamples, rng=np.random.default_rng(seed))
-    weights = counts[:, pair]
-    limits = percentile_interval(weights @ w / weights.sum(axis=1), clusters=clusters)
-    low, high = limits or (None, None)
-    return Estimate(float(w.mean()), low, high, pairs=clusters, n=len(w))
+    counts = unit_counts(pairs, resamples=resamples, rng=np.random.default_rng(seed))
+    draws = counts @ w / counts.sum(axis=1)
+    return with_interval(w.mean(), draws, clusters=clusters, pairs=clusters, n=len(w))

@@ -4,20 +4,17 @@ Pooled correlations mix what arms and prompts share: at a nominal 5 % they "find
 more than half of all studies without any association within arms. `beyond_arm` removes both.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from scipy.stats import kendalltau, norm, t
 
-from analysis.statistics import MIN_PAIRS
-from analysis.statistics.estimate import Estimate, not_estimable
-from analysis.statistics.panel import Panel
-from analysis.statistics.resampling import (
-    cluster_counts,
-    pair_block_p,
-    percentile_interval,
-)
+from analysis.statistics import MIN_ARMS, MIN_PAIRS
+from analysis.statistics.estimate import Estimate, not_estimable, with_interval
+from analysis.statistics.panel import Panel, group_means
+from analysis.statistics.resampling import pair_block_p, unit_counts
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,22 @@ class Table:
 
     def residuals(self) -> tuple[np.ndarray, np.ndarray]:
         """Metric and scores after prompt and arm, each of shape (units, arms)."""
-        return _demean(self.metric), _demean(self.scores)
+        return demean(self.metric), demean(self.scores)
+
+    def only(self, units: Collection) -> "Table":
+        """Of these units."""
+        keep = np.array([unit in units for unit in self.units], dtype=bool)
+        pairs = self.pairs[keep]
+        return replace(
+            self,
+            scores=self.scores[keep],
+            resampled=self.resampled[:, keep],
+            metric=self.metric[keep],
+            units=tuple(u for u in self.units if u in units),
+            pairs=pairs,
+            kinds=self.kinds[keep],
+            clusters=min(self.clusters, len(set(pairs))),
+        )
 
 
 def table(
@@ -43,20 +55,23 @@ def table(
     metric: pd.DataFrame,
     *,
     arms: Sequence,
+    complete: bool = True,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Table:
     """Join scores of one criterion with one metric.
-
-    Uses readings in which every arm was scored, so that a reader's severity cancels within a case.
 
     Args:
         scores: Columns reader, case, pair, kind, arm, value.
         metric: Columns pair, arm, value, and case where the metric has a value per case; without
             it scores are averaged over the cases of a pair.
         arms: The arms compared.
+        complete: Use only readings in which every arm was scored, so that a reader's severity
+            cancels within a case. Descriptive numbers take every score there is.
     """
-    panel = Panel.from_frame(scores, arms=arms).complete_readings()
+    panel = Panel.from_frame(scores, arms=arms)
+    if complete:
+        panel = panel.complete_readings()
     counts = panel.reader_counts(resamples=resamples, rng=np.random.default_rng([seed, 1]))
     level = "case" if "case" in metric else "pair"
     units, mean, resampled = panel.cases, panel.cell_means()[0], panel.cell_means(counts)
@@ -64,8 +79,8 @@ def table(
     if level == "pair":
         ids, member = np.unique(pairs, return_inverse=True)
         units, pairs, kinds = tuple(ids), ids, np.full(len(ids), "pair")
-        mean = _by_group(mean[None], member, len(ids))[0]
-        resampled = _by_group(resampled, member, len(ids))
+        mean = group_means(mean[None], member, len(ids))[0]
+        resampled = group_means(resampled, member, len(ids))
     wide = metric.pivot(index=level, columns="arm", values="value")
     x = wide.reindex(index=list(units), columns=list(arms)).to_numpy(dtype=float)
     whole = np.isfinite(x).all(axis=1) & np.isfinite(mean).all(axis=1)
@@ -87,7 +102,7 @@ def beyond_arm(data: Table, *, resamples: int = 2000, seed: int = 0) -> Estimate
     95 % pair-cluster bootstrap interval; two-sided p by exchanging whole pairs.
     """
     count, pairs = data.metric.size, len(set(data.pairs))
-    if reason := _why_not(data, pairs):
+    if reason := why_not(data, pairs):
         return not_estimable(reason, pairs=pairs, n=count)
     x, y = data.residuals()
     for residuals, values, what in (
@@ -98,15 +113,12 @@ def beyond_arm(data: Table, *, resamples: int = 2000, seed: int = 0) -> Estimate
             return not_estimable(f"{what} beyond prompt and arm", pairs=pairs, n=count)
     value = float((x * y).sum() / np.sqrt((x * x).sum() * (y * y).sum()))
     rng = np.random.default_rng(seed)
-    limits = percentile_interval(
-        _bootstrap_r(data, resamples=resamples, rng=rng), clusters=data.clusters
-    )
+    draws = bootstrap_r(data, resamples=resamples, rng=rng)
     p = pair_block_p(x, y, pairs=data.pairs, shapes=data.kinds, resamples=resamples, rng=rng)
-    missing = [] if limits else ["no interval: undefined in too many resamples"]
-    if p is None:
-        missing.append("no p: too few pairs to exchange")
-    low, high = limits or (None, None)
-    return Estimate(value, low, high, p, pairs=pairs, n=count, reason="; ".join(missing))
+    missing = "no p: too few pairs to exchange" if p is None else ""
+    return with_interval(
+        value, draws, clusters=data.clusters, pairs=pairs, n=count, p=p, missing=missing
+    )
 
 
 def pooled_spearman(data: Table, *, resamples: int = 2000, seed: int = 0) -> Estimate:
@@ -116,52 +128,95 @@ def pooled_spearman(data: Table, *, resamples: int = 2000, seed: int = 0) -> Est
     """
     count, pairs = data.metric.size, len(set(data.pairs))
     if pairs < MIN_PAIRS:
-        return not_estimable(_few(pairs), pairs=pairs, n=count)
+        return not_estimable(few(pairs), pairs=pairs, n=count)
     x, y = data.metric.ravel(), data.scores.ravel()
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return not_estimable("all values are equal", pairs=pairs, n=count)
-    ids, pair = np.unique(data.pairs, return_inverse=True)
-    counts = cluster_counts(len(ids), resamples=resamples, rng=np.random.default_rng(seed))
-    weights = np.repeat(counts[:, pair], data.metric.shape[1], axis=1)
+    counts = unit_counts(data.pairs, resamples=resamples, rng=np.random.default_rng(seed))
+    weights = np.repeat(counts, data.metric.shape[1], axis=1)
     value = float(_weighted_spearman(x, y, np.ones((1, count)))[0])
-    limits = percentile_interval(_weighted_spearman(x, y, weights), clusters=len(ids))
-    low, high = limits or (None, None)
-    reason = "" if limits else "no interval: undefined in too many resamples"
-    return Estimate(value, low, high, pairs=pairs, n=count, reason=reason)
+    draws = _weighted_spearman(x, y, weights)
+    return with_interval(value, draws, clusters=pairs, pairs=pairs, n=count)
 
 
-def _few(pairs: int) -> str:
+def between_arms(data: Table, *, resamples: int = 2000, seed: int = 0) -> Estimate:
+    """Kendall's τ_b between the arms' mean metric and mean score: does it rank generators alike?
+
+    p is exact over all orders of the arms, and there is none with fewer than `MIN_ARMS`: three
+    arms in perfect order come about by chance one time in three. The interval is for other prompts
+    and the same arms. `n` counts arms.
+    """
+    arms, pairs = len(data.arms), len(set(data.pairs))
+    if arms < 3:
+        return not_estimable(f"{arms} arms have no order to compare", pairs=pairs, n=arms)
+    if pairs < MIN_PAIRS:
+        return not_estimable(few(pairs), pairs=pairs, n=arms)
+    counts = unit_counts(data.pairs, resamples=resamples, rng=np.random.default_rng(seed))
+    weights = np.vstack([np.ones((1, len(data.pairs))), counts]).astype(float)
+    i, j = np.triu_indices(arms, 1)
+    orders = []
+    for values in (data.metric, data.scores):
+        means = weights @ values / weights.sum(axis=1, keepdims=True)
+        apart = means[:, i] - means[:, j]
+        orders.append(np.sign(np.where(np.abs(apart) > 1e-9 * np.abs(means).max(), apart, 0)))
+    scale = np.sqrt(np.prod([(order != 0).sum(axis=1) for order in orders], axis=0))
+    tau = np.divide(
+        (orders[0] * orders[1]).sum(axis=1), scale, out=np.full(len(scale), np.nan), where=scale > 0
+    )
+    if np.isnan(tau[0]):
+        return not_estimable("all arms have equal means", pairs=pairs, n=arms)
+    p, missing = None, f"no p: {arms} arms, {MIN_ARMS} are needed"
+    if arms >= MIN_ARMS:
+        missing = "" if (orders[0][0] * orders[1][0]).all() else "no p: arms with equal means"
+        p = None if missing else float(kendalltau(data.metric.mean(0), data.scores.mean(0)).pvalue)
+    return with_interval(tau[0], tau[1:], clusters=pairs, pairs=pairs, n=arms, p=p, missing=missing)
+
+
+def repeated_measures(x: np.ndarray, y: np.ndarray, subjects: np.ndarray) -> Estimate:
+    """Correlation within subjects, a common slope for all (Bland & Altman 1995).
+
+    doi 10.1136/bmj.310.6977.446; interval by Fisher's z as Bakdash & Marusich (2017,
+    doi 10.3389/fpsyg.2017.00456). With prompts for subjects it mixes in what arms have in common,
+    so reports use `beyond_arm`. `n` counts measurements, `pairs` subjects.
+    """
+    ids, member, size = np.unique(subjects, return_inverse=True, return_counts=True)
+    n, df = len(x), len(x) - len(ids) - 1
+    if df < 2:
+        return not_estimable(f"{n} measurements of {len(ids)} subjects", pairs=len(ids), n=n)
+    dx, dy = (v - (np.bincount(member, v) / size)[member] for v in (x, y))
+    scale = np.sqrt((dx @ dx) * (dy @ dy))
+    if scale <= 1e-12 * max(1e-12, np.abs(x).max() * np.abs(y).max()):
+        return not_estimable("a measure doesn't vary within subjects", pairs=len(ids), n=n)
+    r = float(np.clip(dx @ dy / scale, -1, 1))
+    p = float(2 * t.sf(abs(r) * np.sqrt(df / max(1e-300, 1 - r * r)), df))
+    half = norm.ppf(0.975) / np.sqrt(df - 1)
+    low, high = np.tanh(np.arctanh(np.clip(r, -1 + 1e-15, 1 - 1e-15)) + np.array([-half, half]))
+    return Estimate(r, float(low), float(high), p, pairs=len(ids), n=n)
+
+
+def few(pairs: int) -> str:
     return f"{pairs} pairs of prompts with all arms scored, {MIN_PAIRS} are needed"
 
 
-def _why_not(data: Table, pairs: int) -> str:
+def why_not(data: Table, pairs: int) -> str:
     if len(data.arms) < 2:
         return "one arm: nothing is left to compare after removing prompt and arm"
-    return _few(pairs) if pairs < MIN_PAIRS else ""
+    return few(pairs) if pairs < MIN_PAIRS else ""
 
 
-def _demean(values: np.ndarray) -> np.ndarray:
-    rows = values - values.mean(axis=1, keepdims=True)
-    return rows - rows.mean(axis=0)
+def demean(values: np.ndarray) -> np.ndarray:
+    """Values (…, units, arms) less what prompt and arm explain."""
+    rows = values - values.mean(axis=-1, keepdims=True)
+    return rows - rows.mean(axis=-2, keepdims=True)
 
 
 def _constant(residuals: np.ndarray, values: np.ndarray) -> bool:
     return bool(np.abs(residuals).max() <= 1e-9 * max(1e-9, np.abs(values).max()))
 
 
-def _by_group(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
-    """Means over the second axis by group, ignoring NaN: (b, groups, arms)."""
-    onehot = (group[None] == np.arange(groups)[:, None]).astype(float)
-    given = np.isfinite(values)
-    total = np.einsum("gc,bca->bga", onehot, np.where(given, values, 0))
-    weight = np.einsum("gc,bca->bga", onehot, given.astype(float))
-    return np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)
-
-
-def _bootstrap_r(data: Table, *, resamples: int, rng: np.random.Generator) -> np.ndarray:
+def bootstrap_r(data: Table, *, resamples: int, rng: np.random.Generator) -> np.ndarray:
     """Two-way demeaned correlations over resamples, from sums alone: O(resamples · cells)."""
-    ids, pair = np.unique(data.pairs, return_inverse=True)
-    w = cluster_counts(len(ids), resamples=resamples, rng=rng)[:, pair].astype(float)
+    w = unit_counts(data.pairs, resamples=resamples, rng=rng).astype(float)
     y = data.resampled - data.resampled.mean(axis=2, keepdims=True)
     given = np.isfinite(y).all(axis=2)  # a resample of readers may leave a unit unread
     w, y = w * given, np.where(given[..., None], y, 0)

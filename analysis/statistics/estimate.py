@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from analysis.statistics.resampling import percentile_interval
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -27,3 +31,28 @@ class Estimate:
 
 def not_estimable(reason: str, *, pairs: int = 0, n: int = 0) -> Estimate:
     return Estimate(reason=reason, pairs=pairs, n=n)
+
+
+def with_interval(
+    value: float,
+    draws: np.ndarray,
+    *,
+    clusters: int,
+    pairs: int,
+    n: int,
+    p: float | None = None,
+    missing: str = "",
+) -> Estimate:
+    """An estimate with the percentile interval of its bootstrap draws.
+
+    Args:
+        draws: Shape (resamples,); NaN where undefined.
+        clusters: What was resampled.
+        missing: Why there is no p, when there should be one.
+    """
+    limits = percentile_interval(draws, clusters=clusters)
+    reasons = [] if limits else ["no interval: undefined in too many resamples"]
+    if missing:
+        reasons.append(missing)
+    low, high = limits or (None, None)
+    return Estimate(float(value), low, high, p, pairs=pairs, n=n, reason="; ".join(reasons))

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.statistics import MIN_PAIRS
 from analysis.statistics.estimate import Estimate, not_estimable
 from analysis.statistics.panel import Panel
-from analysis.statistics.resampling import cluster_counts, percentile_interval
+from analysis.statistics.resampling import percentile_interval, unit_counts
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,7 @@ def arm_means(
         undefined = np.full((resamples, len(arms)), np.nan)
         return ArmMeans(tuple(arms), undefined[0], undefined, empty, empty, empty)
     rng = np.random.default_rng(seed)
-    ids, pair = np.unique(panel.pairs, return_inverse=True)
-    weights = cluster_counts(len(ids), resamples=resamples, rng=rng)[:, pair]
+    weights = unit_counts(panel.pairs, resamples=resamples, rng=rng)
     cells = panel.cell_means(panel.reader_counts(resamples=resamples, rng=rng))
     present = np.isfinite(panel.values)
     pairs = np.array([len(set(panel.pairs[p])) for p in present.any(axis=0).T])

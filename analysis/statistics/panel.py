@@ -75,3 +75,20 @@ class Panel:
     def clusters(self, pairs: int) -> int:
         """What limits an interval: the pairs, or the readers where they are resampled too."""
         return pairs if len(self.readers) < MIN_READERS else min(pairs, len(self.readers))
+
+
+def group_means(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
+    """Means over the second axis by group, ignoring NaN.
+
+    Args:
+        values: Shape (b, units, arms).
+        group: The group of each unit, 0 to groups − 1.
+
+    Returns:
+        Shape (b, groups, arms); NaN where a group has no value.
+    """
+    onehot = (group[None] == np.arange(groups)[:, None]).astype(float)
+    given = np.isfinite(values)
+    total = np.einsum("gc,bca->bga", onehot, np.where(given, values, 0))
+    weight = np.einsum("gc,bca->bga", onehot, given.astype(float))
+    return np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)

@@ -1,4 +1,4 @@
-"""Resampling by cluster: bootstrap counts, intervals for few clusters, pair-block permutation."""
+"""Resampling by cluster, intervals for few clusters, permutation of pairs, and many tests."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -12,6 +12,12 @@ MIN_PERMUTATIONS = 100
 def cluster_counts(clusters: int, *, resamples: int, rng: np.random.Generator) -> np.ndarray:
     """How often each cluster stands in each resample: ints of shape (resamples, clusters)."""
     return rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
+
+
+def unit_counts(pairs: Iterable, *, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """`cluster_counts` of pairs, given to each of their units: ints of shape (resamples, units)."""
+    ids, member = np.unique(np.asarray(list(pairs)), return_inverse=True)
+    return cluster_counts(len(ids), resamples=resamples, rng=rng)[:, member]
 
 
 def percentile_interval(
@@ -81,6 +87,13 @@ def pair_block_p(
     return (1 + extreme) / (1 + resamples)
 
 
+def sign_flips(blocks: int, *, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """±1 of shape (flips, blocks): each possible row once where they are few, else at random."""
+    if 2**blocks <= resamples:
+        return 1 - 2 * (np.arange(2**blocks)[:, None] >> np.arange(blocks) & 1)
+    return np.vstack([np.ones(blocks, int), rng.choice([-1, 1], size=(resamples, blocks))])
+
+
 def holm(ps: Sequence[float | None]) -> list[float | None]:
     """Holm's step-down adjustment. A p that is missing stays so but counts as a test."""
     adjusted: list[float | None] = [None] * len(ps)
@@ -88,5 +101,19 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
     known = sorted((p, i) for i, p in enumerate(ps) if p is not None)
     for rank, (p, i) in enumerate(known):
         running = max(running, min(1.0, (len(ps) - rank) * p))
+        adjusted[i] = running
+    return adjusted
+
+
+def benjamini_hochberg(ps: Sequence[float | None]) -> list[float | None]:
+    """Step-up adjustment that bounds the share of false findings among those under a level.
+
+    For what was not named in advance (Benjamini & Hochberg 1995). A missing p counts as a test.
+    """
+    adjusted: list[float | None] = [None] * len(ps)
+    running = 1.0
+    known = sorted(((p, i) for i, p in enumerate(ps) if p is not None), reverse=True)
+    for after, (p, i) in enumerate(known):
+        running = min(running, p * len(ps) / (len(known) - after))
         adjusted[i] = running
     return adjusted
