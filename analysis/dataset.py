@@ -7,8 +7,8 @@ first case. Readers whose part was revoked are left out.
 import pandas as pd
 
 from analysis.models import MetricValue, Report
-from annotation.models import Case, Ranking, Reader, ReadingSet, Score, Study
-from annotation.protocols import REFERENCE_LETTER
+from annotation.models import Case, Ranking, Reader, Reading, ReadingSet, Score, Study
+from annotation.protocols import REFERENCE_LETTER, Kind
 
 SCORE_COLUMNS = (
     "reader", "case", "pair", "kind", "arm", "letter", "position", "repeat", "criterion", "score",
@@ -17,6 +17,7 @@ SCORE_COLUMNS = (
 RANKING_COLUMNS = ("reader", "case", "pair", "kind", "arm", "repeat", "rank", "saved_at")
 METRIC_COLUMNS = ("metric", "arm", "case", "pair", "value", "n")
 REFERENCES = "reference images"
+COUNTED = (Reading.Kind.CASE, Reading.Kind.REPEAT)
 
 
 def case_frame(study: Study) -> pd.DataFrame:
@@ -39,13 +40,14 @@ def score_frame(study: Study) -> pd.DataFrame:
 
     Rows with ``repeat`` are of the second time that a reader saw the case: they tell the reader's
     agreement with themselves, and nothing else. Where the reader found the criterion not
-    applicable, there is no score.
+    applicable, there is no score. Practice, attention checks and texts are left out.
     """
+    texts = [c.key for c in study.protocol.criteria if c.kind == Kind.TEXT]
     rows = [
         {
             "reader": score.reading_set.reading.reader.pseudonym,
             "case": score.reading_set.reading.case.position,
-            "arm": score.reading_set.case_set.arm.generator.name,
+            "arm": str(score.reading_set.case_set.arm),
             "letter": score.reading_set.letter,
             "position": score.reading_set.reading.position,
             "repeat": score.reading_set.reading.repeat,
@@ -55,8 +57,9 @@ def score_frame(study: Study) -> pd.DataFrame:
             "saved_at": score.created_at,
         }
         for score in Score.objects.current()
-        .filter(reading_set__reading__reader__study=study)
+        .filter(reading_set__reading__reader__study=study, reading_set__reading__kind__in=COUNTED)
         .exclude(reading_set__reading__reader__state=Reader.State.REVOKED)
+        .exclude(criterion__in=texts)
         .select_related(
             "reading_set__reading__reader",
             "reading_set__reading__case",
@@ -78,16 +81,14 @@ def ranking_frame(study: Study) -> pd.DataFrame:
     """One row per ranked set: `RANKING_COLUMNS`; rank 1 is best, ties share their mean rank."""
     rankings = (
         Ranking.objects.current()
-        .filter(reading__reader__study=study)
+        .filter(reading__reader__study=study, reading__kind__in=COUNTED)
         .exclude(reading__reader__state=Reader.State.REVOKED)
         .select_related("reading__reader", "reading__case")
     )
     sets = ReadingSet.objects.filter(reading__reader__study=study)
     arms = {
-        (reading, letter): arm
-        for reading, letter, arm in sets.values_list(
-            "reading", "letter", "case_set__arm__generator__name"
-        )
+        (shown.reading_id, shown.letter): str(shown.case_set.arm)
+        for shown in sets.select_related("case_set__arm__generator")
     }
     rows = []
     for ranking in rankings:
@@ -120,7 +121,7 @@ def metric_frame(report: Report) -> pd.DataFrame:
     rows = [
         {
             "metric": value.metric,
-            "arm": value.arm.generator.name,
+            "arm": str(value.arm),
             "case": value.case and value.case.position,
             "value": value.value,
             "n": value.n,
@@ -132,7 +133,7 @@ def metric_frame(report: Report) -> pd.DataFrame:
 
 
 def _cases(study: Study):
-    return Case.objects.filter(study=study).select_related("prompt__rephrasing_of")
+    return Case.objects.filter(study=study, practice=False).select_related("prompt__rephrasing_of")
 
 
 def _with_pairs(

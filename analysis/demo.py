@@ -10,15 +10,9 @@ from django.contrib.auth.models import Group, User
 
 from annotation.models import Study
 from annotation.protocols import load_protocol
-from annotation.studies import (
-    add_reader,
-    choose_references,
-    create_study,
-    generate_images,
-    mark_checked,
-    open_study,
-    seal_study,
-)
+from annotation.readers import add_reader
+from annotation.real_images import choose_references
+from annotation.studies import create_study, generate_images, mark_checked, open_study, seal_study
 from generation.models import Job
 from generation.permissions import RESEARCHERS
 from generation.phantoms import demo_generators, demo_prompts, phantom_dataset
@@ -40,20 +34,21 @@ def prepare(*, progress: Callable[[int, int], None] | None = None) -> Study:
     dataset = phantom_dataset(progress=progress)
     study = Study.objects.filter(owner=owner, title=TITLE).first()
     if study is None:
-        prompts = demo_prompts(dataset)
+        *prompts, practice, _ = demo_prompts(dataset)
         protocol = replace(load_protocol("prompt-to-polyp"), image_size=256)
         study = create_study(
             title=TITLE,
             protocol=protocol,
             prompts=prompts,
             references=choose_references(
-                prompts=prompts,
+                prompts=[*prompts, practice],
                 dataset=dataset,
                 split="test",
                 count=protocol.references_per_case,
                 seed=SEED,
             ),
             generators=demo_generators(dataset),
+            practice=[practice],
             seed=SEED,
             owner=owner,
         )

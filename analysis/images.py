@@ -22,7 +22,9 @@ class StudyImages:
     def of(cls, study: Study) -> Self:
         arms = list(study.arms.select_related("generator"))
         cases = list(
-            study.cases.select_related("prompt__rephrasing_of").prefetch_related("references")
+            study.cases.filter(practice=False)
+            .select_related("prompt__rephrasing_of")
+            .prefetch_related("references")
         )
         pairs: dict[int, list[Case]] = defaultdict(list)
         real: dict[int, dict[str, Image]] = defaultdict(dict)
@@ -30,15 +32,12 @@ class StudyImages:
             pairs[case.prompt.original.pk].append(case)
             for image in case.references.all():
                 real[case.prompt.original.pk].setdefault(image.sha256, image)
-        sets = CaseSet.objects.filter(case__study=study).prefetch_related("image_set__images")
+        sets = CaseSet.objects.filter(case__in=cases).prefetch_related("links__image")
         return cls(
             arms,
             cases,
             dict(pairs),
-            {
-                (s.case_id, s.arm_id): sorted(s.image_set.images.all(), key=lambda i: i.index or 0)
-                for s in sets
-            },
+            {(shown.case_id, shown.arm_id): shown.images() for shown in sets},
             {pair: list(images.values()) for pair, images in real.items()},
         )
 

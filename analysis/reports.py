@@ -12,7 +12,12 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from analysis.images import StudyImages
-from analysis.metrics.embedders import EMBEDDERS, EmbedderError, LoadedEmbedder, load_embedder
+from analysis.metrics.embedders import (
+    EmbedderError,
+    LoadedEmbedder,
+    embedder_row,
+    load_embedder,
+)
 from analysis.models import Figure, MetricValue, Report
 from annotation.models import Study
 from generation.jobs import enqueue
@@ -39,7 +44,7 @@ def create_report(
     """A queued report on a study whose results may be seen; one that is under way is returned.
 
     Args:
-        embedder: A row of `EMBEDDERS`; the setting EMBEDDER by default.
+        embedder: As `load_embedder` takes it; the setting EMBEDDER by default.
         resamples: Bootstrap draws and permutations, at least 1000.
 
     Raises:
@@ -50,8 +55,10 @@ def create_report(
         raise ReportError(
             "Results by arm stay hidden until the study is closed or unblinded; do that first."
         )
-    if embedder not in EMBEDDERS:
-        raise ReportError(f"No embedder “{embedder}”; there are: {', '.join(EMBEDDERS)}.")
+    try:
+        embedder_row(embedder)
+    except EmbedderError as error:
+        raise ReportError(str(error)) from error
     if resamples < MIN_RESAMPLES:
         raise ReportError(f"Intervals need at least {MIN_RESAMPLES} resamples, not {resamples}.")
     with transaction.atomic():
@@ -88,7 +95,7 @@ def perform_report(report: Report) -> None:
     images = StudyImages.of(study)
     try:
         embedder = load_embedder(
-            report.embedder, biomedclip=settings.BIOMEDCLIP, device=_device(settings.DEVICE)
+            report.embedder, sources=settings.EMBEDDER_SOURCES, device=_device(settings.DEVICE)
         )
         features = embed_images(
             images.all(),
@@ -143,7 +150,8 @@ def _provenance(report: Report, scores: pd.DataFrame, embedder: LoadedEmbedder) 
         "manifest_sha256": report.study.manifest_digest,
         "scores_sha256": hashlib.sha256(csv_text(scores).encode()).hexdigest(),
         "generators": {
-            str(arm): arm.generator.digest for arm in report.study.arms.select_related("generator")
+            str(arm): arm.generator.digest
+            for arm in report.study.arms.exclude(generator=None).select_related("generator")
         },
         "resamples": report.resamples,
         "seed": report.seed,

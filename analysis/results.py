@@ -10,8 +10,9 @@ from analysis import sentences
 from analysis.dataset import REFERENCES, case_frame, ranking_frame, repeat_frame, score_frame
 from analysis.measures import Measurements
 from analysis.metrics import METRICS
-from analysis.metrics.fbd import same_n_distances
 from analysis.metrics.fidelity import fidelity
+from analysis.metrics.floors import same_n_values
+from analysis.metrics.frechet import frechet_distance
 from analysis.statistics.agreement import intraclass, mean_kendall_w, self_agreement
 from analysis.statistics.correlation import Table, beyond_arm, pooled_spearman, table
 from analysis.statistics.estimate import Estimate, not_estimable
@@ -42,6 +43,7 @@ class Results:
         self.options = {"resamples": resamples, "seed": seed}
         self.protocol = study.protocol
         self.arms = [str(arm) for arm in measurements.images.arms]
+        self.made = [str(arm) for arm in measurements.images.arms if arm.generator]  # not real
         self.cases = case_frame(study)
         given, ranked = score_frame(study), ranking_frame(study)
         self.rankings = ranked[~ranked["repeat"]]
@@ -51,14 +53,14 @@ class Results:
         self.repeats = repeat_frame(given[~given["not_applicable"]].astype({"score": float}))
         self.metrics = self._metric_frames()
         self.tables: dict[tuple[str, str], Table] = {}  # of the claims, for the figure
-        means = {c.key: self._means(self._criterion(c.key)) for c in self.protocol.criteria}
+        means = {c.key: self._means(self._criterion(c.key)) for c in self.protocol.rated}
         self.data: dict[str, Any] = {
             "arms": self.arms,
-            "criteria": [asdict(c) for c in self.protocol.criteria],
+            "criteria": [asdict(c) for c in self.protocol.rated],
             "counts": self._counts(),
             "means": [
                 {"criterion": c.key, "name": c.name, "arm": arm, **asdict(means[c.key].mean(arm))}
-                for c in self.protocol.criteria
+                for c in self.protocol.rated
                 for arm in self.arms
             ],
             "leader": self._leader(means),
@@ -82,7 +84,7 @@ class Results:
 
     def _counts(self) -> dict[str, int]:
         readers = self.study.readers.exclude(state=Reader.State.REVOKED)
-        readings = Reading.objects.filter(reader__in=readers, repeat=False)
+        readings = Reading.objects.filter(reader__in=readers, kind=Reading.Kind.CASE)
         sets = len(self.measurements.images.generated)
         return {
             "arms": len(self.arms),
@@ -96,14 +98,14 @@ class Results:
             "readings_submitted": readings.exclude(submitted_at=None).count(),
             "scores": len(self.scores),
             "scores_not_applicable": self.not_applicable,
-            "scores_expected": readers.count() * sets * len(self.protocol.criteria),
+            "scores_expected": readers.count() * sets * len(self.protocol.rated),
             "rankings": len(self.rankings[["reader", "case"]].drop_duplicates()),
         }
 
     def _leader(self, means: dict[str, ArmMeans]) -> dict[str, Any] | None:
         """The arm with the highest mean clinical realism, and how far the next one is behind."""
         criterion = next(
-            (c for c in self.protocol.criteria if c.key == CLAIMS[0][1]), self.protocol.criteria[0]
+            (c for c in self.protocol.rated if c.key == CLAIMS[0][1]), self.protocol.rated[0]
         )
         of = means[criterion.key]
         order = [self.arms[i] for i in np.argsort(-of.values, kind="stable") if of.n[i]]
@@ -180,7 +182,7 @@ class Results:
             "frechet": None, "fidelity": None, "fbd": None, "fbd_at_half": {}, "reason": "",
         }  # fmt: skip
         try:
-            distances = same_n_distances(real, None, n=n, m=m, seed=seed)
+            distances = same_n_values(frechet_distance, real, None, n=n, m=m, seed=seed)
             floor |= {
                 "frechet": float(distances.mean()),
                 "fidelity": float(np.mean([fidelity(d) for d in distances])),
@@ -190,11 +192,14 @@ class Results:
                 f"real against real needs {n + m} different real images; the study has {len(real)}"
             )
         if half >= 2:
-            floor["fbd"] = float(same_n_distances(real, None, n=half, m=half, seed=seed).mean())
+            floor["fbd"] = float(
+                same_n_values(frechet_distance, real, None, n=half, m=half, seed=seed).mean()
+            )
             for arm in images.arms:
-                draws = same_n_distances(
-                    self.measurements.of_arm(arm), real, n=half, m=half, seed=seed
-                )
+                draws = same_n_values(
+                    frechet_distance, self.measurements.of_arm(arm), real,
+                    n=half, m=half, seed=seed,
+                )  # fmt: skip
                 floor["fbd_at_half"][str(arm)] = float(draws.mean())
         return floor
 
@@ -210,14 +215,14 @@ class Results:
             # No p: with this many cells the smallest would be chance.
             self._correlation(metric, c.key) | {"claim": False, "p": None, "p_holm": None}
             for metric in CORRELATED
-            for c in self.protocol.criteria
+            for c in self.protocol.rated
             if (metric, c.key) not in named
         ]
         return claims + others
 
     def _claim(self, metric: str, criterion: str, sign: int) -> dict[str, Any]:
         row = {"claim": True, "sign": sign}
-        if criterion not in {c.key for c in self.protocol.criteria}:
+        if criterion not in {c.key for c in self.protocol.rated}:
             missing = not_estimable(f"the protocol has no criterion {criterion}")
             return self._row(metric, criterion, missing, missing) | row
         return self._correlation(metric, criterion, keep=True) | row
@@ -229,20 +234,20 @@ class Results:
                 "no scores" if scores.empty else self.measurements.reasons.get(metric, "no values")
             )
             return self._row(metric, criterion, not_estimable(reason), not_estimable(reason))
-        joined = table(scores, values, arms=self.arms, **self.options)
+        joined = table(scores, values, arms=self.made, **self.options)
         beyond = beyond_arm(joined, **self.options)
         if keep and beyond.value is not None:
             self.tables[metric, criterion] = joined
         return self._row(metric, criterion, beyond, pooled_spearman(joined, **self.options))
 
     def _row(self, metric: str, criterion: str, r: Estimate, rho: Estimate) -> dict[str, Any]:
-        names = {c.key: c.name for c in self.protocol.criteria}
+        names = {c.key: c.name for c in self.protocol.rated}
         return {
             "metric": metric,
             "metric_name": METRICS[metric].name,
             "criterion": criterion,
             "name": names.get(criterion, criterion.replace("_", " ").capitalize()),
-            "level": METRICS[metric].level,
+            "level": METRICS[metric].scope,
             **asdict(r),
             "spearman": asdict(rho),
         }
@@ -251,7 +256,7 @@ class Results:
 
     def _reader_agreement(self) -> dict[str, Any]:
         rows = []
-        for criterion in self.protocol.criteria:
+        for criterion in self.protocol.rated:
             found = intraclass(self._criterion(criterion.key), **self.options)
             rows.append(
                 {
@@ -272,7 +277,7 @@ class Results:
                     "name": c.name,
                     **asdict(self_agreement(self._criterion(c.key, self.repeats), **self.options)),
                 }
-                for c in self.protocol.criteria
+                for c in self.protocol.rated
                 if self.protocol.repeats
             ],
             "kendall_w": asdict(mean_kendall_w(ranked, **self.options)),

@@ -7,15 +7,22 @@ shown once results may be seen.
 from django.contrib import admin
 
 from annotation.models import (
+    Activity,
     Arm,
     AuditEvent,
     Case,
+    CaseImage,
     CaseReference,
     CaseSet,
+    Comment,
+    Flag,
+    Guess,
+    Invitation,
     Ranking,
     Reader,
     Reading,
     ReadingSet,
+    SavedProtocol,
     Score,
     ShownImage,
     Study,
@@ -80,6 +87,14 @@ class CaseSetAdmin(RecordAdmin):
     list_select_related = ["case__prompt", "arm__generator", "image_set__run__generator"]
 
 
+@admin.register(CaseImage)
+class CaseImageAdmin(RecordAdmin):
+    list_display = ["case_set", "position", "image"]
+    list_filter = ["case_set__case__study"]
+    search_fields = ["case_set__case__prompt__text", "image__name"]
+    list_select_related = ["case_set__case__prompt", "case_set__arm__generator", "image"]
+
+
 @admin.register(Reader)
 class ReaderAdmin(RecordAdmin):
     list_display = ["study", "number", "slot", "user", "state", "invited_at", "finished_at"]
@@ -90,7 +105,7 @@ class ReaderAdmin(RecordAdmin):
 
 @admin.register(Reading)
 class ReadingAdmin(RecordAdmin):
-    list_display = ["reader", "study", "position", "case", "started_at", "submitted_at"]
+    list_display = ["reader", "study", "position", "kind", "case", "started_at", "submitted_at"]
     list_filter = ["reader__study", ("submitted_at", admin.EmptyFieldListFilter)]
     search_fields = ["reader__user__username", "case__prompt__text"]
     list_select_related = ["reader__study", "case__prompt"]
@@ -132,13 +147,76 @@ class ScoreAdmin(RecordAdmin):
     list_filter = ["reading_set__reading__reader__study", "criterion"]
     search_fields = ["reading_set__reading__reader__user__username", "criterion"]
     list_select_related = ["reading_set__reading__reader"]
-    fields = ["reading", "letter", "criterion", "value", "created_at", "sequence"]
+    fields = ["reading", "letter", "criterion", "value", "text", "created_at", "sequence"]
 
     def reading(self, score: Score) -> Reading:
         return score.reading_set.reading
 
     def letter(self, score: Score) -> str:
         return score.reading_set.letter
+
+
+@admin.register(Comment)
+class CommentAdmin(RecordAdmin):
+    list_display = ["reading", "letter", "text", "created_at", "sequence"]
+    list_filter = ["reading_set__reading__reader__study"]
+    search_fields = ["reading_set__reading__reader__user__username", "text"]
+    list_select_related = ["reading_set__reading__reader"]
+    fields = ["reading", "letter", "text", "created_at", "sequence"]
+
+    def reading(self, comment: Comment) -> Reading:
+        return comment.reading_set.reading
+
+    def letter(self, comment: Comment) -> str:
+        return comment.reading_set.letter
+
+
+@admin.register(Flag)
+class FlagAdmin(RecordAdmin):
+    list_display = ["token", "reason", "created_at", "sequence"]
+    list_filter = ["shown_image__reading__reader__study", "reason"]
+    search_fields = ["shown_image__reading__reader__user__username"]
+    list_select_related = ["shown_image"]
+    fields = ["token", "reason", "created_at", "sequence"]
+
+    def token(self, flag: Flag) -> str:
+        return flag.shown_image.token
+
+
+@admin.register(Activity)
+class ActivityAdmin(RecordAdmin):
+    list_display = ["reading", "act", "detail", "created_at", "sequence"]
+    list_filter = ["reading__reader__study", "act"]
+    search_fields = ["reading__reader__user__username"]
+    list_select_related = ["reading__reader"]
+
+
+@admin.register(Guess)
+class GuessAdmin(RecordAdmin):
+    list_display = ["reader", "question", "letter", "answer", "created_at"]
+    list_filter = ["reader__study", "question"]
+    search_fields = ["reader__user__username"]
+    list_select_related = ["reader", "reading_set"]
+    fields = ["reader", "question", "letter", "answer", "created_at"]
+
+    def letter(self, guess: Guess) -> str:
+        return guess.reading_set.letter
+
+
+@admin.register(Invitation)
+class InvitationAdmin(RecordAdmin):
+    list_display = ["study", "email", "created_at", "accepted_at", "revoked_at", "reader"]
+    list_filter = ["study"]
+    search_fields = ["email"]
+    list_select_related = ["study", "reader"]
+    exclude = ["token"]
+
+
+@admin.register(SavedProtocol)
+class SavedProtocolAdmin(RecordAdmin):
+    list_display = ["name", "owner", "changed_at"]
+    search_fields = ["name", "owner__username"]
+    list_select_related = ["owner"]
 
 
 @admin.register(Ranking)

@@ -6,8 +6,7 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
-from annotation.models import CaseReference, Study
-from generation.models import Image
+from annotation.models import Arm, CaseImage, CaseReference, Study
 
 
 def build_manifest(study: Study) -> dict[str, Any]:
@@ -15,24 +14,26 @@ def build_manifest(study: Study) -> dict[str, Any]:
     return {
         "study": {"title": study.title, "slug": study.slug, "seed": study.seed},
         "protocol": study.protocol_data,
-        "arms": [
-            {
-                "position": arm.position,
-                "generator": arm.generator.name,
-                "family": arm.generator.family,
-                "revision": arm.generator.revision,
-                "digest": arm.generator.digest,
-                "licence": arm.generator.licence,
-                "settings": arm.generator.settings,
-                "run_seed": arm.run.seed if arm.run else None,
-            }
-            for arm in study.arms.select_related("generator", "run")
-        ],
+        "arms": [_arm(arm) for arm in study.arms.select_related("generator", "run")],
         "cases": _cases(study),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("django", "numpy", "pillow")},
         },
+    }
+
+
+def _arm(arm: Arm) -> dict[str, Any]:
+    generator = arm.generator
+    return {
+        "position": arm.position,
+        "generator": str(arm),
+        "family": generator.family if generator else "real",
+        "revision": generator.revision if generator else "",
+        "digest": generator.digest if generator else "",
+        "licence": generator.licence if generator else "",
+        "settings": generator.settings if generator else {},
+        "run_seed": arm.run.seed if arm.run else None,
     }
 
 
@@ -42,18 +43,20 @@ def _cases(study: Study) -> list[dict[str, Any]]:
         "case", "image__sha256"
     ):
         references.setdefault(case, []).append(sha256)
-    images: dict[int | None, list[dict[str, Any]]] = {}
-    for image in Image.objects.filter(image_set__case_sets__case__study=study).order_by("index"):
-        row = {"sha256": image.sha256, "seed": image.seed}
-        images.setdefault(image.image_set_id, []).append(row)
+    images: dict[int, list[dict[str, Any]]] = {}
+    for case_set, sha256, seed in CaseImage.objects.filter(case_set__case__study=study).values_list(
+        "case_set", "image__sha256", "image__seed"
+    ):
+        images.setdefault(case_set, []).append({"sha256": sha256, "seed": seed})
     return [
         {
             "position": case.position,
+            **({"practice": True} if case.practice else {}),
             "prompt": case.prompt.text,
             "rephrasing_of": case.prompt.rephrasing_of and case.prompt.rephrasing_of.text,
             "references": references.get(case.pk, []),
             "sets": [
-                {"arm": shown.arm.position, "images": images.get(shown.image_set_id, [])}
+                {"arm": shown.arm.position, "images": images.get(shown.pk, [])}
                 for shown in case.sets.all()
             ],
         }

@@ -2,149 +2,69 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
+from django.db.models import Model
 from django.utils import timezone
 
-from annotation import design
-from annotation.blinding import opaque_token
+from annotation.errors import AnswerError
 from annotation.models import (
-    CaseSet,
+    Activity,
+    Comment,
+    Flag,
     Ranking,
     Reader,
     Reading,
     ReadingSet,
     Score,
-    ShownImage,
     Study,
 )
-from annotation.protocols import REFERENCE_LETTER, Criterion
-from generation.models import Image
+from annotation.models.answers import MOST_TEXT
+from annotation.protocols import REFERENCE_LETTER, Criterion, Kind, Protocol
 
+Row = TypeVar("Row", bound=Model)
 CLOCK_TOLERANCE = 5 * 60 * 1000  # milliseconds that a browser's clock may be ahead of ours
-_BATCH = 500
-
-
-class AnswerError(ValueError):
-    """The answer can't be taken; the message says why, in words for the reader."""
-
-
-# Planning
-
-
-def plan_reader(reader: Reader) -> None:
-    """Store who sees what, where and under which letter; a reader planned before stays as is."""
-    try:
-        with transaction.atomic():
-            if not reader.readings.exists():
-                _store_plan(reader)
-    except IntegrityError:
-        if not reader.readings.exists():  # not just another process that planned at this moment
-            raise
-
-
-def _store_plan(reader: Reader) -> None:
-    study = reader.study
-    cases = {
-        case.pk: case
-        for case in study.cases.select_related("prompt").prefetch_related(
-            "casereference_set__image", "sets__image_set__images"
-        )
-    }
-    plan = design.plan_reader(
-        secret=study.secret,
-        slot=reader.slot,
-        cases=[
-            design.CaseRef(case.pk, case.prompt.rephrasing_of_id or case.prompt_id)
-            for case in cases.values()
-        ],
-        arms=list(study.arms.values_list("pk", flat=True)),
-        repeats=study.protocol.repeats,
-    )
-    readings = Reading.objects.bulk_create(
-        (
-            Reading(reader=reader, case=cases[planned.case], position=i, repeat=planned.repeat)
-            for i, planned in enumerate(plan, 1)
-        ),
-        batch_size=_BATCH,
-    )
-    reading_sets = ReadingSet.objects.bulk_create(
-        (
-            ReadingSet(reading=reading, letter=letter, case_set=_set_of(reading, arm))
-            for reading, planned in zip(readings, plan, strict=True)
-            for letter, arm in planned.arms.items()
-        ),
-        batch_size=_BATCH,
-    )
-    shown: list[ShownImage] = []
-    for reading in readings:
-        references = [link.image for link in reading.case.casereference_set.all()]
-        shown += _shown(study, reading, None, references)
-    for reading_set in reading_sets:
-        images = list(reading_set.case_set.image_set.images.all())
-        shown += _shown(study, reading_set.reading, reading_set, images)
-    ShownImage.objects.bulk_create(shown, batch_size=_BATCH)
-
-
-def _set_of(reading: Reading, arm: int) -> CaseSet:
-    return next(shown for shown in reading.case.sets.all() if shown.arm_id == arm)
-
-
-def _shown(
-    study: Study, reading: Reading, reading_set: ReadingSet | None, images: Sequence[Image]
-) -> list[ShownImage]:
-    """The images of one set in an order of this reading's own, each behind its token."""
-    random = design.rng(study.secret, "images", reading.pk, reading_set and reading_set.pk)
-    return [
-        ShownImage(
-            reading=reading,
-            reading_set=reading_set,
-            image=images[i],
-            position=position,
-            token=opaque_token(study.secret, "image", reading.pk, images[i].pk),
-        )
-        for position, i in enumerate(random.permutation(len(images)), 1)
-    ]
-
-
-# Answering
 
 
 def save_score(
-    *, reading: Reading, letter: str, criterion: str, value: int | None, sequence: int
+    *,
+    reading: Reading,
+    letter: str,
+    criterion: str,
+    value: int | None,
+    sequence: int,
+    text: str = "",
 ) -> Score:
-    """Add a revision of one score; None says that the criterion is not applicable.
+    """Add a revision of one score: a value, None for “not applicable”, or a text where it is asked.
 
-    The same sequence number with the same value is a replay and returns the row that is there;
+    The same sequence number with the same answer is a replay and returns the row that is there;
     a lower number than the newest is kept but doesn't become current.
 
     Raises:
         AnswerError: the study doesn't run, the set, criterion or value doesn't exist, or the
-            sequence number is in the future or taken by another value.
+            sequence number is in the future or taken by another answer.
     """
     with transaction.atomic():
         study = _running_study(reading)
-        reading_set = reading.sets.filter(letter=letter).first()
-        if reading_set is None:
-            raise AnswerError(f"There is no set {letter} here.")
+        reading_set = _set(reading, letter)
         try:
             asked = study.protocol.criterion(criterion)
         except KeyError:
             raise AnswerError(f"This study has no criterion “{criterion}”.") from None
-        _check_value(asked, value)
-        _check_sequence(sequence)
-        score, new = Score.objects.get_or_create(
-            reading_set=reading_set,
-            criterion=criterion,
-            sequence=sequence,
-            defaults={"value": value},
+        if asked.kind == Kind.TEXT:
+            value, text = None, _checked_text(text)
+        else:
+            _check_value(asked, value)
+            text = ""
+        return _added(
+            Score,
+            reading,
+            {"reading_set": reading_set, "criterion": criterion},
+            sequence,
+            {"value": value, "text": text},
         )
-        if not new and score.value != value:
-            raise AnswerError("Another value was saved at the same moment: please choose again.")
-        _mark_started(reading)
-    return score
 
 
 def save_ranking(*, reading: Reading, tiers: Sequence[Sequence[str]], sequence: int) -> Ranking:
@@ -159,14 +79,60 @@ def save_ranking(*, reading: Reading, tiers: Sequence[Sequence[str]], sequence: 
     with transaction.atomic():
         study = _running_study(reading)
         ranked = _checked_tiers(reading, study, tiers)
-        _check_sequence(sequence)
-        ranking, new = Ranking.objects.get_or_create(
-            reading=reading, sequence=sequence, defaults={"tiers": ranked}
-        )
-        if not new and ranking.tiers != ranked:
-            raise AnswerError("Another ranking was saved at the same moment: please rank again.")
-        _mark_started(reading)
-    return ranking
+        return _added(Ranking, reading, {"reading": reading}, sequence, {"tiers": ranked})
+
+
+def save_comment(*, reading: Reading, letter: str, text: str, sequence: int) -> Comment:
+    """Add a revision of the comment on a set; an empty one takes it back. Raises `AnswerError`."""
+    with transaction.atomic():
+        _running_study(reading)
+        key = {"reading_set": _set(reading, letter)}
+        return _added(Comment, reading, key, sequence, {"text": _checked_text(text)})
+
+
+def save_flag(*, reading: Reading, token: str, reason: str, sequence: int) -> Flag:
+    """Add a revision of the flag on an image, named by its token; ``withdrawn`` takes it back.
+
+    Raises `AnswerError`.
+    """
+    with transaction.atomic():
+        _running_study(reading)
+        shown = reading.shown_images.filter(token=token).first()
+        if shown is None:
+            raise AnswerError("There is no such image here.")
+        if reason not in Flag.Reason.values:
+            raise AnswerError(f"“{reason}” is no reason; there are: {', '.join(Flag.Reason)}.")
+        return _added(Flag, reading, {"shown_image": shown}, sequence, {"reason": reason})
+
+
+def record_activity(
+    *, reading: Reading, act: str, detail: Mapping[str, Any], sequence: int
+) -> Activity:
+    """Add what the page reports of its use; raises `AnswerError`."""
+    with transaction.atomic():
+        _running_study(reading)
+        if act not in Activity.Act.values:
+            raise AnswerError(f"“{act}” is no activity; there are: {', '.join(Activity.Act)}.")
+        if len(str(detail)) > MOST_TEXT:
+            raise AnswerError("An activity's detail is too long.")
+        key = {"reading": reading}
+        return _added(Activity, reading, key, sequence, {"act": act, "detail": dict(detail)})
+
+
+def _added(
+    model: type[Row],
+    reading: Reading,
+    key: Mapping[str, Any],
+    sequence: int,
+    answer: Mapping[str, Any],
+) -> Row:
+    """The revision, new or replayed."""
+    _check_sequence(sequence)
+    row, new = model._default_manager.get_or_create(**key, sequence=sequence, defaults=answer)
+    if not new and any(getattr(row, name) != given for name, given in answer.items()):
+        raise AnswerError("Something else was saved at the same moment: please answer again.")
+    _mark_started(reading)
+    return row
 
 
 def see_references(reading: Reading) -> None:
@@ -212,6 +178,22 @@ def _running_study(reading: Reading) -> Study:
     return reader.study
 
 
+def _set(reading: Reading, letter: str) -> ReadingSet:
+    reading_set = reading.sets.filter(letter=letter).first()
+    if reading_set is None:
+        raise AnswerError(f"There is no set {letter} here.")
+    return reading_set
+
+
+def _checked_text(text: str) -> str:
+    text = text.replace("\r\n", "\n").strip()
+    if len(text) > MOST_TEXT:
+        raise AnswerError(f"The text has {len(text)} characters; {MOST_TEXT} are the most.")
+    if "\0" in text:
+        raise AnswerError("The text holds a character that can't be stored.")
+    return text
+
+
 def _check_value(criterion: Criterion, value: int | None) -> None:
     if value is None and criterion.not_applicable:
         return
@@ -235,6 +217,8 @@ def _checked_tiers(
     reading: Reading, study: Study, tiers: Sequence[Sequence[str]]
 ) -> list[list[str]]:
     protocol = study.protocol
+    if not protocol.ranking:
+        raise AnswerError("Sets are not ranked in this study.")
     letters = set(reading.sets.values_list("letter", flat=True))
     if protocol.rank_references:
         letters.add(REFERENCE_LETTER)
@@ -266,14 +250,15 @@ def reading_state(reading: Reading) -> dict[str, Any]:
 def reading_states(readings: Iterable[Reading]) -> dict[int, dict[str, Any]]:
     """Where readings of one study stand, by primary key, in three queries for all of them.
 
-    Each is ``{"scores": {letter: {criterion: value or "na"}}, "ranking": tiers or None,
+    Each is ``{"scores": {letter: {criterion: value, text or "na"}}, "ranking": tiers or None,
     "missing": ["2 scores missing in set B", "ranking missing"], "sequence": highest so far or 0,
     "submitted": bool}``.
     """
     readings = list(readings)
     if not readings:
         return {}
-    criteria = [criterion.key for criterion in readings[0].reader.study.protocol.criteria]
+    protocol = readings[0].reader.study.protocol
+    texts = {criterion.key for criterion in protocol.criteria if criterion.kind == Kind.TEXT}
     scores: dict[int, dict[str, dict[str, int | str]]] = defaultdict(dict)
     for pk, letter in ReadingSet.objects.filter(reading__in=readings).values_list(
         "reading", "letter"
@@ -286,7 +271,8 @@ def reading_states(readings: Iterable[Reading]) -> dict[int, dict[str, Any]]:
         .order_by("sequence")
     ):
         pk = score.reading_set.reading_id
-        scores[pk][score.reading_set.letter][score.criterion] = score.given
+        given = score.text if score.criterion in texts else score.given
+        scores[pk][score.reading_set.letter][score.criterion] = given
         sequences[pk] = max(sequences[pk], score.sequence)
     rankings: dict[int, list[list[str]]] = {}
     for ranking in Ranking.objects.filter(reading__in=readings).order_by("sequence"):
@@ -296,7 +282,7 @@ def reading_states(readings: Iterable[Reading]) -> dict[int, dict[str, Any]]:
         reading.pk: {
             "scores": scores[reading.pk],
             "ranking": rankings.get(reading.pk),
-            "missing": _missing(criteria, scores[reading.pk], rankings.get(reading.pk)),
+            "missing": _missing(protocol, scores[reading.pk], rankings.get(reading.pk)),
             "sequence": sequences[reading.pk],
             "submitted": reading.submitted_at is not None,
         }
@@ -305,15 +291,15 @@ def reading_states(readings: Iterable[Reading]) -> dict[int, dict[str, Any]]:
 
 
 def _missing(
-    criteria: Sequence[str],
+    protocol: Protocol,
     scores: dict[str, dict[str, int | str]],
     ranking: list[list[str]] | None,
 ) -> list[str]:
     missing = []
     for letter, given in sorted(scores.items()):
-        count = sum(key not in given for key in criteria)
+        count = sum(criterion.key not in given for criterion in protocol.rated)
         if count:
             missing.append(f"{count} score{'s' if count > 1 else ''} missing in set {letter}")
-    if ranking is None:
+    if protocol.ranking and ranking is None:
         missing.append("ranking missing")
     return missing

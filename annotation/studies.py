@@ -5,35 +5,32 @@ be taken raises `StudyError` and changes nothing.
 """
 
 import hashlib
-import random
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Q
 from django.utils import timezone
 from django.utils.text import slugify
 
 from annotation.audits import audit_blinding
 from annotation.design import MAX_ARMS
+from annotation.errors import StudyError, listed
 from annotation.manifest import build_manifest, manifest_digest, still_as_sealed
-from annotation.models import Arm, AuditEvent, Case, CaseReference, CaseSet, Reader, Study
+from annotation.models import Arm, Case, CaseImage, CaseReference, CaseSet, Reader, Study
+from annotation.plans import plan_reader
 from annotation.protocols import Protocol
-from annotation.readings import plan_reader
+from annotation.real_images import Choice, check_hidden, check_references
+from annotation.steps import check_state, record, step
 from generation.imported_sets import imported_run
 from generation.imports import ImportRefused
-from generation.models import Dataset, Generator, Image, Prompt, Run
+from generation.models import Generator, Image, Prompt, Run
 from generation.permissions import RESEARCHERS, is_researcher
 from generation.runs import create_run, enqueue_run
 
 State = Study.State
-
-
-class StudyError(ValueError):
-    """The study can't be made or moved on; the message says what is wrong and how to mend it."""
 
 
 # Making
@@ -45,22 +42,34 @@ def create_study(
     title: str,
     protocol: Protocol,
     prompts: Sequence[Prompt],
-    references: Mapping[int, Sequence[Image]],
+    references: Choice,
     generators: Sequence[Generator],
     seed: int,
     owner: User,
+    practice: Sequence[Prompt] = (),
+    hidden: Choice | None = None,
 ) -> Study:
     """Make a draft: one case for each prompt, one arm for each generator.
 
     Args:
-        references: the real images of each prompt, by its primary key, in the order shown.
+        references: the real images of each prompt, practice included.
         seed: 0 to 2**63 − 1; image seeds come from it. Plans come from a secret of their own.
+        practice: prompts of the cases that come first and don't count.
+        hidden: where the protocol hides real images among the arms, those of each prompt.
     """
-    _check_parts(title, prompts, generators, seed, owner)
-    _check_references(protocol, prompts, references)
+    _check_texts(title, [*prompts, *practice], generators)
+    _check_parts(protocol, prompts, practice, generators)
+    if not 0 <= seed < 2**63:
+        raise StudyError("The seed must be a whole number from 0 to 2**63 − 1.")
+    if not is_researcher(owner):
+        raise StudyError(f"{owner} is no researcher: add them to the group “{RESEARCHERS}”.")
+    everything = [*prompts, *practice]
+    check_references(protocol, everything, references)
+    if protocol.hidden_real:
+        check_hidden(protocol, everything, hidden or {}, references)
     for generator in generators:
         if not generator.can_sample:
-            _imported(generator, prompts, protocol, owner)
+            _imported(generator, everything, protocol, owner)
     study = Study.objects.create(
         title=title.strip(),
         slug=_free_slug(title),
@@ -74,68 +83,31 @@ def create_study(
         for i, generator in enumerate(generators, 1)
     )
     cases = Case.objects.bulk_create(
-        Case(study=study, position=i, prompt=prompt) for i, prompt in enumerate(prompts, 1)
+        Case(study=study, position=i, prompt=prompt, practice=i > len(prompts))
+        for i, prompt in enumerate(everything, 1)
     )
     CaseReference.objects.bulk_create(
         CaseReference(case=case, image=image, position=i)
         for case in cases
-        for i, image in enumerate(references[case.prompt_id], 1)
+        for i, image in enumerate(references.get(case.prompt_id, ()), 1)
     )
-    _record(study, "create", owner, cases=len(cases), arms=len(generators))
+    if protocol.hidden_real and hidden:
+        _hide_real_images(study, cases, hidden)
+    record(study, "create", owner, cases=len(prompts), arms=study.arms.count())
     return study
 
 
-def choose_references(
-    *, prompts: Sequence[Prompt], dataset: Dataset, split: str, count: int, seed: int
-) -> dict[int, list[Image]]:
-    """For each prompt `count` real images captioned by it, its original or their reference caption.
-
-    Both prompts of a pair share their images. Pairs get different images as far as there are
-    enough; those with the fewest candidates choose first. The choice follows from `seed` and the
-    images' bytes alone.
-    """
-    if split == Image.Split.TRAIN:
-        raise StudyError("References can't come from the training split: name another one.")
-    splits = dataset.splits()
-    if split not in splits:
-        has = ", ".join(splits) or "no images"
-        raise StudyError(f"“{dataset}” has no split “{split}”; it has: {has}.")
-    captioned: dict[str, set[Image]] = {}
-    for image in dataset.images.real().filter(split=split).prefetch_related("prompts"):
-        for caption in image.prompts.all():
-            captioned.setdefault(_plain(caption.text), set()).add(image)
-    candidates: dict[int, set[Image]] = {}
-    for prompt in prompts:
-        found = candidates.setdefault(prompt.original.pk, set())
-        for text in (prompt.text, prompt.original.text, prompt.original.reference_caption):
-            found |= captioned.get(_plain(text), set())
-    short = [
-        f"“{prompt}” ({len(candidates[prompt.pk])} of {count})"
-        for prompt in dict.fromkeys(prompt.original for prompt in prompts)
-        if len(candidates[prompt.pk]) < count
-    ]
-    if short:
-        raise StudyError(
-            f"Too few {split} images of “{dataset}” carry these prompts as captions: "
-            f"{_list(short)}. Choose other prompts or fewer references per case."
-        )
-    used: Counter[Image] = Counter()
-    chosen: dict[int, list[Image]] = {}
-    for pair in sorted(candidates, key=lambda pair: (len(candidates[pair]), pair)):
-        order = sorted(candidates[pair], key=lambda image: image.sha256)
-        random.Random(f"{seed} {len(chosen)}").shuffle(order)
-        chosen[pair] = sorted(order, key=lambda image: used[image])[:count]
-        used.update(chosen[pair])
-    return {prompt.pk: chosen[prompt.original.pk] for prompt in prompts}
+def _hide_real_images(study: Study, cases: Sequence[Case], hidden: Choice) -> None:
+    arm = Arm.objects.create(study=study, position=study.arms.count() + 1)
+    sets = CaseSet.objects.bulk_create(CaseSet(case=case, arm=arm) for case in cases)
+    CaseImage.objects.bulk_create(
+        CaseImage(case_set=shown, image=image, position=i)
+        for shown in sets
+        for i, image in enumerate(hidden[shown.case.prompt_id], 1)
+    )
 
 
-def _check_parts(
-    title: str,
-    prompts: Sequence[Prompt],
-    generators: Sequence[Generator],
-    seed: int,
-    owner: User,
-) -> None:
+def _check_texts(title: str, prompts: Sequence[Prompt], generators: Sequence[Generator]) -> None:
     if not slugify(title):
         raise StudyError("Give the study a title with letters or digits in it.")
     if len(title.strip()) > 160:
@@ -144,17 +116,28 @@ def _check_parts(
         named = [g.name for g in generators if g.name.lower() in text.lower()]
         if named:
             raise StudyError(f"Readers see “{text}”, and it names the generator “{named[0]}”.")
-    if not 1 <= len(generators) <= MAX_ARMS or len(set(generators)) != len(generators):
-        raise StudyError(f"A study compares 1 to {MAX_ARMS} generators, each named once.")
-    if not prompts or len(set(prompts)) != len(prompts):
-        raise StudyError("A study needs prompts, each named once.")
+
+
+def _check_parts(
+    protocol: Protocol,
+    prompts: Sequence[Prompt],
+    practice: Sequence[Prompt],
+    generators: Sequence[Generator],
+) -> None:
+    most = MAX_ARMS - protocol.hidden_real
+    if not 1 <= len(generators) <= most or len(set(generators)) != len(generators):
+        raise StudyError(f"A study compares 1 to {most} generators, each named once.")
+    everything = [*prompts, *practice]
+    if not prompts or len(set(everything)) != len(everything):
+        raise StudyError("A study needs prompts, each named once, for practice too.")
+    if len(practice) != protocol.practice:
+        raise StudyError(
+            f"The protocol has {protocol.practice} practice cases; {len(practice)} prompts were "
+            "named for them. They must be others than the study's own."
+        )
     pairs = Counter(prompt.rephrasing_of_id or prompt.pk for prompt in prompts)
     if max(pairs.values()) > 2:
         raise StudyError("A pair is a prompt and one rephrasing: leave the other rephrasings out.")
-    if not 0 <= seed < 2**63:
-        raise StudyError("The seed must be a whole number from 0 to 2**63 − 1.")
-    if not is_researcher(owner):
-        raise StudyError(f"{owner} is no researcher: add them to the group “{RESEARCHERS}”.")
 
 
 def _imported(
@@ -169,42 +152,16 @@ def _imported(
         raise StudyError(str(error)) from error
 
 
-def _check_references(
-    protocol: Protocol, prompts: Sequence[Prompt], references: Mapping[int, Sequence[Image]]
-) -> None:
-    count = protocol.references_per_case
-    for prompt in prompts:
-        images = references.get(prompt.pk, ())
-        if len(images) != count or len(set(images)) != count:
-            raise StudyError(
-                f"“{prompt}” has {len(set(images))} reference images; the protocol shows {count}."
-            )
-        if any(image.kind != Image.Kind.REAL for image in images):
-            raise StudyError(f"A reference image of “{prompt}” is generated: only real ones go.")
-    _check_not_trained_on(image for images in references.values() for image in images)
-
-
-def _check_not_trained_on(references: Iterable[Image]) -> None:
-    """Compares bytes, so that a copy under another name or in another data set is found too."""
-    digests = {image.sha256 for image in references}
-    seen = Image.objects.real().filter(split=Image.Split.TRAIN, sha256__in=digests)
-    if seen.exists():
-        raise StudyError(
-            f"{seen.count()} reference images stand in a training split, for example "
-            f"“{seen.first()}”: choose images that no generator was trained on."
-        )
-
-
 # Moving on
 
 
 @transaction.atomic
 def generate_images(*, study: Study, by: User) -> None:
     """Draft → images: one run for each arm, queued; imported images are there already."""
-    _step(study, act="generate", by=by, when=[State.DRAFT], to=State.IMAGES)
+    step(study, act="generate", by=by, when=[State.DRAFT], to=State.IMAGES)
     cases = list(study.cases.select_related("prompt"))
     prompts = [case.prompt for case in cases]
-    for arm in study.arms.select_related("generator"):
+    for arm in study.arms.exclude(generator=None).select_related("generator"):
         if arm.generator.can_sample:
             arm.run = create_run(
                 generator=arm.generator,
@@ -227,28 +184,27 @@ def generate_images(*, study: Study, by: User) -> None:
 @transaction.atomic
 def mark_checked(*, study: Study, by: User) -> None:
     """Images → checked: all sets are complete, and a person has looked at them."""
-    _check_state(study, act="check", when=[State.IMAGES])
+    check_state(study, act="check", when=[State.IMAGES])
     _check_complete(study)
-    _step(study, act="check", by=by, when=[State.IMAGES], to=State.CHECKED)
+    made = CaseSet.objects.filter(case__study=study).exclude(image_set=None)
+    CaseImage.objects.bulk_create(
+        CaseImage(case_set=shown, image=image, position=i)
+        for shown in made.prefetch_related("image_set__images", "links")
+        for i, image in enumerate(sorted(shown.images(), key=lambda image: image.index or 0), 1)
+    )
+    step(study, act="check", by=by, when=[State.IMAGES], to=State.CHECKED)
 
 
 @transaction.atomic
 def seal_study(*, study: Study, by: User) -> None:
     """Checked → sealed: fix what readers will see in a manifest, and plan the readers."""
-    _check_state(study, act="seal", when=[State.CHECKED])
+    check_state(study, act="seal", when=[State.CHECKED])
     _check_complete(study)
-    _check_references(
-        study.protocol,
-        [case.prompt for case in study.cases.select_related("prompt")],
-        {
-            case.prompt_id: [link.image for link in case.casereference_set.all()]
-            for case in study.cases.prefetch_related("casereference_set__image")
-        },
-    )
+    _check_real_images(study)
     _check_files(study)
     manifest = build_manifest(study)
     digest = manifest_digest(manifest)
-    _step(
+    step(
         study,
         act="seal",
         by=by,
@@ -266,7 +222,7 @@ def seal_study(*, study: Study, by: User) -> None:
 @transaction.atomic
 def open_study(*, study: Study, by: User) -> None:
     """Sealed → running, unless something changed since sealing or a reader could see a name."""
-    _check_state(study, act="open", when=[State.SEALED])
+    check_state(study, act="open", when=[State.SEALED])
     if not study.readers.exclude(state=Reader.State.REVOKED).exists():
         raise StudyError("Nobody reads this study yet: add a reader first.")
     if not still_as_sealed(study):
@@ -278,19 +234,19 @@ def open_study(*, study: Study, by: User) -> None:
         plan_reader(reader)
     audit = audit_blinding(study=study, readings_per_reader=1)
     if audit.findings:
-        raise StudyError(f"Readers could see what they must not: {_list(audit.findings)}.")
-    _step(study, act="open", by=by, when=[State.SEALED], to=State.RUNNING, opened_at=timezone.now())
+        raise StudyError(f"Readers could see what they must not: {listed(audit.findings)}.")
+    step(study, act="open", by=by, when=[State.SEALED], to=State.RUNNING, opened_at=timezone.now())
 
 
 @transaction.atomic
 def close_study(*, study: Study, by: User) -> None:
     """Running → closed: no more answers; results by arm may be seen."""
-    _check_state(study, act="close", when=[State.RUNNING])
+    check_state(study, act="close", when=[State.RUNNING])
     readings = study.readers.aggregate(
         submitted=Count("readings", filter=Q(readings__submitted_at__isnull=False)),
         planned=Count("readings"),
     )
-    _step(
+    step(
         study,
         act="close",
         by=by,
@@ -305,10 +261,10 @@ def unblind_study(*, study: Study, by: User, reason: str) -> None:
     """Show results by arm. A running study goes on running, and the event stays on record."""
     if not reason.strip():
         raise StudyError("Say why the study is unblinded: the reason is kept with it.")
-    _check_state(study, act="unblind", when=[State.RUNNING, State.CLOSED])
+    check_state(study, act="unblind", when=[State.RUNNING, State.CLOSED])
     if study.unblinded_at:
         raise StudyError("This study has been unblinded already.")
-    _step(
+    step(
         study,
         act="unblind",
         by=by,
@@ -319,81 +275,7 @@ def unblind_study(*, study: Study, by: User, reason: str) -> None:
     )
 
 
-@transaction.atomic
-def add_reader(*, study: Study, user: User, by: User) -> Reader:
-    """Give a person the next slot in the plan; one who has a slot already keeps it."""
-    study = Study.objects.select_for_update().get(pk=study.pk)
-    _check_state(
-        study,
-        act="add readers to",
-        when=[State.DRAFT, State.IMAGES, State.CHECKED, State.SEALED, State.RUNNING],
-    )
-    if user.pk == study.owner_id:
-        raise StudyError(f"{user} owns this study and so knows too much to read it.")
-    if user.is_staff or user.is_superuser:
-        raise StudyError(f"{user} can see the plan in the admin, and so can't read the study.")
-    if not user.is_active:
-        raise StudyError(f"The account {user} is not active: activate it first.")
-    reader = study.readers.filter(user_id=user.pk).first()
-    if reader is None:
-        last = study.readers.aggregate(last=Max("number"))["last"] or 0
-        reader = Reader.objects.create(
-            study=study, user=user, number=last + 1, slot=_free_slot(study)
-        )
-        _record(study, "add reader", by, reader=str(reader), user=user.get_username())
-    if study.state in (State.SEALED, State.RUNNING):
-        plan_reader(reader)
-    return reader
-
-
-def revoke_reader(*, study: Study, reader: Reader, by: User, reason: str) -> None:
-    """End a reader's part: they see the study no more, their answers stay on record but count for
-    nothing, and the next reader gets their slot, so that the plan keeps its balance."""
-    if not reason.strip():
-        raise StudyError("Say why the reader's part ends: the reason is kept with it.")
-    when = [State.DRAFT, State.IMAGES, State.CHECKED, State.SEALED, State.RUNNING]
-    with transaction.atomic():
-        study = Study.objects.select_for_update().get(pk=study.pk)
-        _check_state(study, act="revoke readers of", when=when)
-        rows = study.readers.filter(pk=reader.pk).exclude(state=Reader.State.REVOKED)
-        if not rows.update(state=Reader.State.REVOKED):
-            raise StudyError(f"The part of {reader} has ended already.")
-        _record(study, "revoke reader", by, reader=str(reader), reason=reason.strip())
-
-
-def _free_slot(study: Study) -> int:
-    """The first place in the balanced plan that no active reader has."""
-    taken = set(study.readers.exclude(state=Reader.State.REVOKED).values_list("slot", flat=True))
-    return next(slot for slot in range(1, len(taken) + 2) if slot not in taken)
-
-
 # Parts of steps
-
-
-def _step(
-    study: Study,
-    *,
-    act: str,
-    by: User,
-    when: Sequence[str],
-    to: str,
-    detail: Mapping[str, Any] | None = None,
-    **fields: Any,
-) -> None:
-    with transaction.atomic():
-        if not Study.objects.filter(pk=study.pk, state__in=when).update(state=to, **fields):
-            _check_state(study, act=act, when=when)
-        _record(study, act, by, **(detail or {}))
-    study.refresh_from_db()
-
-
-def _check_state(study: Study, *, act: str, when: Sequence[str]) -> None:
-    study.refresh_from_db()
-    if study.state not in when:
-        raise StudyError(
-            f"Can't {act} “{study}” now: it is {State(study.state).label.lower()}, "
-            f"and must be {' or '.join(State(state).label.lower() for state in when)}."
-        )
 
 
 def _check_complete(study: Study) -> None:
@@ -401,21 +283,38 @@ def _check_complete(study: Study) -> None:
     sets = (
         CaseSet.objects.filter(case__study=study)
         .select_related("case", "arm__generator", "image_set")
-        .annotate(images=Count("image_set__images"))
+        .prefetch_related("links__image", "image_set__images")
     )
+    there = {shown: len(shown.images()) for shown in sets}
     missing = [
-        f"{shown.arm}, {shown.case} ({shown.images} of {wanted} images)"
-        for shown in sets
-        if shown.images != wanted or not shown.image_set.completed_at
+        f"{shown.arm}, {shown.case} ({images} of {wanted} images)"
+        for shown, images in there.items()
+        if images != wanted or (shown.image_set and not shown.image_set.completed_at)
     ]
     if missing:
-        raise StudyError(f"{len(missing)} of {len(sets)} sets are not complete: {_list(missing)}.")
+        raise StudyError(f"{len(missing)} of {len(sets)} sets are not complete: {listed(missing)}.")
     if len(sets) != study.cases.count() * study.arms.count():
         raise StudyError("Some arms have no set in some cases: generate the images first.")
 
 
+def _check_real_images(study: Study) -> None:
+    cases = list(study.cases.select_related("prompt"))
+    prompts = [case.prompt for case in cases]
+    references: dict[int, list[Image]] = {prompt.pk: [] for prompt in prompts}
+    for link in CaseReference.objects.filter(case__in=cases).select_related("image", "case"):
+        references[link.case.prompt_id].append(link.image)
+    check_references(study.protocol, prompts, references)
+    if study.protocol.hidden_real:
+        hidden = CaseSet.objects.filter(case__in=cases, arm__generator=None)
+        images = {
+            shown.case.prompt_id: shown.images()
+            for shown in hidden.select_related("case").prefetch_related("links__image")
+        }
+        check_hidden(study.protocol, prompts, images, references)
+
+
 def _check_files(study: Study) -> None:
-    shown = Q(image_set__case_sets__case__study=study) | Q(cases__study=study)
+    shown = Q(case_images__case_set__case__study=study) | Q(cases__study=study)
     damaged = []
     for image in Image.objects.filter(pk__in=Image.objects.filter(shown).values("pk")):
         try:
@@ -426,11 +325,7 @@ def _check_files(study: Study) -> None:
         if not intact:
             damaged.append(str(image))
     if damaged:
-        raise StudyError(f"Image files are missing or have changed: {_list(damaged)}.")
-
-
-def _record(study: Study, act: str, by: User, **detail: Any) -> None:
-    AuditEvent.objects.create(study=study, actor=by, act=act, detail=detail)
+        raise StudyError(f"Image files are missing or have changed: {listed(damaged)}.")
 
 
 def _free_slug(title: str) -> str:
@@ -438,12 +333,3 @@ def _free_slug(title: str) -> str:
     taken = set(Study.objects.filter(slug__startswith=base).values_list("slug", flat=True))
     numbered = (f"{base}-{n}" for n in range(2, len(taken) + 3))
     return next(slug for slug in (base, *numbered) if slug not in taken)
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split()).casefold()
-
-
-def _list(items: Sequence[str], most: int = 5) -> str:
-    rest = len(items) - most
-    return "; ".join(items[:most]) + (f"; and {rest} more" if rest > 0 else "")

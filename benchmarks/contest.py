@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import subprocess
 import sys
 import time
@@ -42,11 +43,15 @@ PIPELINES = {
 
 @dataclass(frozen=True)
 class Turn:
-    """``seconds`` for all images, and to the first ones; ``peak`` is bytes of a GPU's memory."""
+    """``seconds`` for all images, and to the first ones; ``peak`` is bytes of a GPU's memory.
+
+    ``sampling`` is the part of a worker's seconds that it spent in its sampler.
+    """
 
     seconds: float
     first: float
     peak: int = 0
+    sampling: float = 0.0
 
 
 class PlainLoop:
@@ -117,9 +122,11 @@ class Worker:
         run = self._run(prompts, seed)
         chunks = run.chunks.aggregate(began=Min("started_at"), ended=Max("finished_at"))
         images = Image.objects.filter(image_set__run=run).aggregate(first=Min("created_at"))
+        said = re.findall(rf"of run {run.pk}: ([\d.]+) s in the sampler", self.log.read_text())
         return Turn(
             (chunks["ended"] - chunks["began"]).total_seconds(),
             (images["first"] - run.queued_at).total_seconds(),
+            sampling=sum(map(float, said)),
         )
 
     def _run(self, prompts: Sequence[Prompt], seed: int) -> Run:
@@ -238,9 +245,12 @@ def _report(generator: Generator, prompts: int, cold: float, turns: list[list[Tu
     plain, sampler, worker = turns
     over = [w.seconds / s.seconds - 1 for w, s in zip(worker, sampler, strict=True)]
     gain = [p.seconds / w.seconds for p, w in zip(plain, worker, strict=True)]
+    beside = [w.seconds / w.sampling - 1 for w in worker]
     print(
-        f"  worker over sampler {median(over):+.1%} ({min(over):+.1%} to {max(over):+.1%}); "
-        f"{median(gain):.2f} times the plain loop's speed ({min(gain):.2f} to {max(gain):.2f}); "
+        f"  worker, beside its own sampling {median(beside):+.1%} ({min(beside):+.1%} to "
+        f"{max(beside):+.1%}); over the other sampler {median(over):+.1%} ({min(over):+.1%} to "
+        f"{max(over):+.1%})\n"
+        f"  {median(gain):.2f} times the plain loop's speed ({min(gain):.2f} to {max(gain):.2f}); "
         f"first image of a worker that has to load it: {cold:.1f} s",
         flush=True,
     )

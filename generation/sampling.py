@@ -87,6 +87,7 @@ def perform_chunk(chunk: Chunk) -> None:
         size = max(1, tuning.batch_size >> max(0, chunk.attempts - CAREFUL + 1))
         chunk.beat(message="Sampling images")
         work.sample(sampler, size)
+        logger.info("%s: %.3f s in the sampler.", chunk, work.sampling)
     complete = work.sets.annotate(there=Count("images")).filter(there=run.images_per_set)
     ImageSet.objects.filter(pk__in=complete.values("pk")).update(completed_at=timezone.now())
     if faults := work.faults():
@@ -98,6 +99,7 @@ class _Work:
 
     def __init__(self, chunk: Chunk) -> None:
         self.chunk, self.run = chunk, chunk.run
+        self.sampling = 0.0  # seconds
         self.sets = chunk.image_sets.filter(completed_at=None)
         self.wanted = [
             Wanted(image_set, index)
@@ -152,7 +154,11 @@ class _Work:
     def _sample_batch(self, sampler: "Sampler", batch: Sequence[Wanted]) -> list[Pillow.Image]:
         self.chunk.beat()
         prompts = [wanted.image_set.prompt.text for wanted in batch]
-        return sampler.sample(prompts, [wanted.seed(self.run) for wanted in batch])
+        seeds = [wanted.seed(self.run) for wanted in batch]
+        began = monotonic()
+        images = sampler.sample(prompts, seeds)
+        self.sampling += monotonic() - began
+        return images
 
     def _encode(
         self, sampler: "Sampler", batch: Sequence[Wanted], images: Sequence[Pillow.Image]

@@ -16,15 +16,12 @@ from django.utils import timezone
 from PIL import Image as Pillow
 
 from annotation.models import CaseSet, Reading, Study
+from annotation.plans import plan_reader
 from annotation.protocols import Protocol, load_protocol
-from annotation.readings import plan_reader, save_ranking, save_score, submit_reading
-from annotation.studies import (
-    add_reader,
-    choose_references,
-    create_study,
-    mark_checked,
-    seal_study,
-)
+from annotation.readers import add_reader
+from annotation.readings import save_ranking, save_score, submit_reading
+from annotation.real_images import choose_hidden, choose_references
+from annotation.studies import create_study, mark_checked, seal_study
 from generation.models import Dataset, Generator, Image, ImageSet, Prompt, Run
 from generation.permissions import RESEARCHERS
 
@@ -99,29 +96,36 @@ def a_generator(**fields):
 
 
 def a_protocol(**changes) -> Protocol:
-    """The paper's protocol with two small images a set and two references, or as `changes` say."""
-    small = {"images_per_set": 2, "references_per_case": 2, "image_size": 32}
+    """The paper's rubric with two small images a set and two references, without repeats, practice
+    and consent, or as `changes` say."""
+    small = {
+        "images_per_set": 2, "references_per_case": 2, "image_size": 32, "repeats": 0,
+        "practice": 0, "consent": "", "consent_version": "", "minimal_width": 0,
+    }  # fmt: skip
     return replace(load_protocol("prompt-to-polyp"), **{**small, **changes})
 
 
 def a_draft(*, owner=None, title="Polyps", pairs=2, arms=3, protocol=None, size=16, phantom=False):
     """A study with a case for each prompt and rephrasing of a new data set."""
     protocol = protocol or a_protocol()
+    hidden = protocol.images_per_set if protocol.hidden_real else 0
     dataset = a_dataset(
-        pairs=pairs, images_per_pair=protocol.references_per_case, size=size, phantom=phantom
+        pairs=pairs + protocol.practice,
+        images_per_pair=protocol.references_per_case + hidden,
+        size=size,
+        phantom=phantom,
     )
     prompts = list(dataset.prompts.all())
+    practice = prompts[2 * pairs :: 2]
+    real = {"prompts": prompts, "dataset": dataset, "split": "test", "seed": 1}
+    references = choose_references(**real, count=protocol.references_per_case)
     return create_study(
         title=title,
         protocol=protocol,
-        prompts=prompts,
-        references=choose_references(
-            prompts=prompts,
-            dataset=dataset,
-            split="test",
-            count=protocol.references_per_case,
-            seed=1,
-        ),
+        prompts=prompts[: 2 * pairs],
+        practice=practice,
+        references=references,
+        hidden=choose_hidden(**real, count=hidden, references=references) if hidden else None,
         generators=[a_generator(trained_on=dataset) for _ in range(arms)],
         seed=20260101,
         owner=owner or a_user("alice", researcher=True),
@@ -132,7 +136,7 @@ def complete_sets(study, *, size=16):
     """What `generate_images` and a worker leave: runs that are done, sets full of images."""
     n = study.protocol.images_per_set
     cases = list(study.cases.all())
-    for arm in study.arms.all():
+    for arm in study.arms.exclude(generator=None):
         arm.run = Run.objects.create(
             generator=arm.generator,
             images_per_set=n,
@@ -193,7 +197,7 @@ def rate(reading, *, score=None, sequence=1000):
     """
     score = score or (lambda shown, key: (shown.pk + len(key)) % 11)
     for shown in reading.sets.all():
-        for criterion in reading.reader.study.protocol.criteria:
+        for criterion in reading.reader.study.protocol.rated:
             save_score(
                 reading=reading,
                 letter=shown.letter,
@@ -201,6 +205,7 @@ def rate(reading, *, score=None, sequence=1000):
                 value=score(shown, criterion.key),
                 sequence=sequence,
             )
-    letters = [shown.letter for shown in reading.sets.all()]
-    save_ranking(reading=reading, tiers=[[letter] for letter in letters], sequence=sequence)
+    if reading.reader.study.protocol.ranking:
+        letters = [shown.letter for shown in reading.sets.all()]
+        save_ranking(reading=reading, tiers=[[letter] for letter in letters], sequence=sequence)
     assert submit_reading(reading) == []

@@ -9,9 +9,10 @@ from typing import Self
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery
 
-from annotation.models.readings import Reading, ReadingSet
+from annotation.models.readings import Reader, Reading, ReadingSet, ShownImage
 
 NOT_APPLICABLE = "na"  # where a rubric shows a value
+MOST_TEXT = 2000  # characters
 
 
 class ScoreQuerySet(models.QuerySet["Score"]):
@@ -24,11 +25,13 @@ class ScoreQuerySet(models.QuerySet["Score"]):
 
 
 class Score(models.Model):
-    """One value given by a reader to one set on one criterion; none where it is not applicable."""
+    """What a reader gave one set on one criterion: a value, or none where it is not applicable;
+    or a text, where the criterion asks for one."""
 
     reading_set = models.ForeignKey(ReadingSet, on_delete=models.CASCADE, related_name="scores")
     criterion = models.SlugField(max_length=40, help_text="A criterion's key in the protocol.")
     value = models.PositiveSmallIntegerField(null=True)
+    text = models.TextField(blank=True, max_length=MOST_TEXT)
     sequence = models.BigIntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -50,7 +53,7 @@ class Score(models.Model):
 
     @property
     def given(self) -> int | str:
-        """The value as the rubric shows it."""
+        """What the rubric shows, but for texts."""
         return NOT_APPLICABLE if self.value is None else self.value
 
 
@@ -82,3 +85,100 @@ class Ranking(models.Model):
 
     def __str__(self) -> str:
         return " > ".join("=".join(tier) for tier in self.tiers)
+
+
+class CommentQuerySet(models.QuerySet["Comment"]):
+    def current(self) -> Self:
+        """The newest revision of each set's comment."""
+        newest = Comment.objects.filter(reading_set=OuterRef("reading_set")).order_by("-sequence")
+        return self.filter(pk=Subquery(newest.values("pk")[:1]))
+
+
+class Comment(models.Model):
+    """What a reader wrote about a set; empty where they took it back."""
+
+    reading_set = models.ForeignKey(ReadingSet, on_delete=models.CASCADE, related_name="comments")
+    text = models.TextField(blank=True, max_length=MOST_TEXT)
+    sequence = models.BigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = CommentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reading_set", "sequence"], name="a_comment_is_saved_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reading_set}: {self.text[:40]}"
+
+
+class FlagQuerySet(models.QuerySet["Flag"]):
+    def current(self) -> Self:
+        """The newest revision of each image's flag."""
+        newest = Flag.objects.filter(shown_image=OuterRef("shown_image")).order_by("-sequence")
+        return self.filter(pk=Subquery(newest.values("pk")[:1]))
+
+
+class Flag(models.Model):
+    """A reader's mark on one image."""
+
+    class Reason(models.TextChoices):
+        ARTEFACT = "artefact"
+        ANATOMY = "anatomy", "implausible anatomy"
+        TEXT = "text", "identifiable text"
+        OTHER = "other"
+        WITHDRAWN = "withdrawn"
+
+    shown_image = models.ForeignKey(ShownImage, on_delete=models.CASCADE, related_name="flags")
+    reason = models.CharField(max_length=10, choices=Reason)
+    sequence = models.BigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = FlagQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["shown_image", "sequence"], name="a_flag_is_saved_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.shown_image}: {self.get_reason_display()}"
+
+
+class Guess(models.Model):
+    """What a reader, asked at the end, thinks stood behind a letter.
+
+    ``real``: whether the set's images were real, or can't tell. ``same``: the letter of the set
+    in another reading that came from the same source, or can't tell.
+    """
+
+    class Question(models.TextChoices):
+        REAL = "real"
+        SAME = "same"
+
+    UNSURE = "unsure"
+
+    reader = models.ForeignKey(Reader, on_delete=models.CASCADE, related_name="guesses")
+    reading_set = models.ForeignKey(ReadingSet, on_delete=models.CASCADE, related_name="guesses")
+    question = models.CharField(max_length=4, choices=Question)
+    other = models.ForeignKey(
+        Reading, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )  # of “same”: where the letter is to be found
+    answer = models.CharField(max_length=6, help_text="yes, no, a letter, or unsure.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "guesses"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reading_set", "question"], name="a_set_is_guessed_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reading_set} {self.question}: {self.answer}"

@@ -27,6 +27,9 @@ class Reader(models.Model):
     slot = models.PositiveSmallIntegerField(help_text="Place in the balanced plan, from 1.")
     state = models.CharField(max_length=10, choices=State, default=State.INVITED)
     invited_at = models.DateTimeField(auto_now_add=True)
+    consented_at = models.DateTimeField(null=True, blank=True)
+    consent_version = models.CharField(max_length=40, blank=True)
+    briefed_at = models.DateTimeField(null=True, blank=True, help_text="Had read the guide.")
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -55,8 +58,13 @@ class Reader(models.Model):
 
 class ReadingQuerySet(models.QuerySet["Reading"]):
     def for_reader(self, user) -> Self:
-        """The readings this person may see now: theirs, not revoked, in a study that runs."""
+        """The readings this person may see now: theirs, not revoked, in a study that runs, and
+        consented to where the protocol asks for it."""
+        asked = Q(reader__study__protocol_data__has_key="consent") & ~Q(
+            reader__study__protocol_data__consent=""
+        )
         return self.filter(
+            Q(reader__consented_at__isnull=False) | ~asked,
             Q(reader__study__state=Study.State.RUNNING),
             reader__user_id=user.pk,
             reader__state__in=[
@@ -68,14 +76,18 @@ class ReadingQuerySet(models.QuerySet["Reading"]):
 
 
 class Reading(models.Model):
-    """One case read by one reader."""
+    """One case, or one set of it, read by one reader."""
+
+    class Kind(models.TextChoices):
+        PRACTICE = "practice"  # doesn't count
+        CASE = "case"
+        REPEAT = "repeat"  # tells the reader's agreement with themselves
+        CHECK = "check"  # tells whether the reader reads what is asked
 
     reader = models.ForeignKey(Reader, on_delete=models.CASCADE, related_name="readings")
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="readings")
     position = models.PositiveSmallIntegerField(help_text="Place in this reader's order, from 1.")
-    repeat = models.BooleanField(
-        default=False, help_text="The second time that this reader sees the case."
-    )
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.CASE)
     started_at = models.DateTimeField(null=True, blank=True)
     references_seen_at = models.DateTimeField(null=True, blank=True)
     submitted_at = models.DateTimeField(null=True, blank=True)
@@ -88,14 +100,14 @@ class Reading(models.Model):
             models.UniqueConstraint(
                 fields=["reader", "position"], name="a_reading_has_its_own_position"
             ),
-            models.UniqueConstraint(
-                fields=["reader", "case", "repeat"],
-                name="a_reader_reads_a_case_once_and_repeats_it_once",
-            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.reader} reading {self.position}"
+
+    @property
+    def repeat(self) -> bool:
+        return self.kind == self.Kind.REPEAT
 
 
 class ReadingSet(models.Model):
@@ -155,3 +167,38 @@ class ShownImage(models.Model):
 
     def __str__(self) -> str:
         return f"image {self.position} of {self.reading_set or 'the references'}"
+
+
+class Activity(models.Model):
+    """What a reader's page reports of its use: time spent, order of actions, zoom, viewport.
+
+    ``sequence`` counts as in an answer: what is sent twice is stored once.
+    """
+
+    class Act(models.TextChoices):
+        ACTIVE = "active"  # seconds at work since the last such report, idle time cut off
+        VIEWPORT = "viewport"  # width and height in CSS pixels, pixel ratio
+        SET = "set"  # which set is shown
+        LOOK = "look"  # an image in the large view
+        ZOOM = "zoom"  # its scale
+        REFERENCES = "references"
+        GUIDE = "guide"
+        UNDO = "undo"
+
+    reading = models.ForeignKey(Reading, on_delete=models.CASCADE, related_name="activities")
+    act = models.CharField(max_length=10, choices=Act)
+    detail = models.JSONField(default=dict, blank=True)
+    sequence = models.BigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["sequence"]
+        verbose_name_plural = "activities"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reading", "sequence"], name="an_activity_is_recorded_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reading}: {self.act}"

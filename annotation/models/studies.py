@@ -83,11 +83,15 @@ class Study(models.Model):
 
 
 class Arm(models.Model):
-    """One generator under study. Readers only ever see letters."""
+    """One generator under study, or real images among them. Readers only ever see letters."""
+
+    REAL = "Real images"
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="arms")
     position = models.PositiveSmallIntegerField()
-    generator = models.ForeignKey(Generator, on_delete=models.PROTECT, related_name="arms")
+    generator = models.ForeignKey(
+        Generator, on_delete=models.PROTECT, null=True, blank=True, related_name="arms"
+    )  # null: real images
     run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, blank=True)
 
     class Meta:
@@ -99,10 +103,15 @@ class Arm(models.Model):
             models.UniqueConstraint(
                 fields=["study", "generator"], name="a_generator_is_one_arm_of_a_study"
             ),
+            models.UniqueConstraint(
+                fields=["study"],
+                condition=Q(generator=None),
+                name="real_images_are_one_arm_of_a_study",
+            ),
         ]
 
     def __str__(self) -> str:
-        return self.generator.name
+        return self.generator.name if self.generator else self.REAL
 
 
 class Case(models.Model):
@@ -111,6 +120,7 @@ class Case(models.Model):
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="cases")
     position = models.PositiveSmallIntegerField()
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="cases")
+    practice = models.BooleanField(default=False, help_text="Comes first and doesn't count.")
     references = models.ManyToManyField(Image, through="CaseReference", related_name="cases")
 
     class Meta:
@@ -151,11 +161,13 @@ class CaseReference(models.Model):
 
 
 class CaseSet(models.Model):
-    """The image set that one arm shows in one case."""
+    """The images that one arm shows in one case."""
 
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="sets")
     arm = models.ForeignKey(Arm, on_delete=models.CASCADE, related_name="sets")
-    image_set = models.ForeignKey(ImageSet, on_delete=models.PROTECT, related_name="case_sets")
+    image_set = models.ForeignKey(
+        ImageSet, on_delete=models.PROTECT, null=True, blank=True, related_name="case_sets"
+    )  # null: real images
 
     class Meta:
         ordering = ["case__position", "arm__position"]
@@ -165,3 +177,32 @@ class CaseSet(models.Model):
 
     def __str__(self) -> str:
         return f"{self.arm}, {self.case}"
+
+    def images(self) -> list[Image]:
+        """What it shows, in order: fixed once the study is checked, until then what is there."""
+        fixed = [link.image for link in self.links.all()]
+        if fixed or self.image_set is None:
+            return fixed
+        return list(self.image_set.images.all())
+
+
+class CaseImage(models.Model):
+    """An image of a case's set."""
+
+    case_set = models.ForeignKey(CaseSet, on_delete=models.CASCADE, related_name="links")
+    image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="case_images")
+    position = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["case_set", "position"], name="an_image_of_a_set_has_its_own_position"
+            ),
+            models.UniqueConstraint(
+                fields=["case_set", "image"], name="an_image_stands_once_in_a_set"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"image {self.position} of {self.case_set}"

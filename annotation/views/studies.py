@@ -12,10 +12,20 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
-from annotation import studies
+from annotation import readers, studies
 from annotation.design import LETTERS
-from annotation.models import Arm, Case, CaseReference, CaseSet, Reader, Reading, ReadingSet, Study
-from annotation.studies import StudyError
+from annotation.errors import StudyError
+from annotation.models import (
+    Arm,
+    Case,
+    CaseImage,
+    CaseReference,
+    CaseSet,
+    Reader,
+    Reading,
+    ReadingSet,
+    Study,
+)
 from annotation.views.next_steps import STEPS, next_for
 from generation.models import Image, Job, Run
 from generation.permissions import Request, researcher_required
@@ -107,7 +117,7 @@ def study_readers(request: Request, slug: str) -> HttpResponse:
         )
     else:
         try:
-            reader = studies.add_reader(study=study, user=user, by=request.user)
+            reader = readers.add_reader(study=study, user=user, by=request.user)
         except StudyError as error:
             messages.error(request, str(error))
         else:
@@ -123,7 +133,7 @@ def study_revoke(request: Request, slug: str, number: int) -> HttpResponse:
     reader = get_object_or_404(study.readers, number=number)
     try:
         reason = request.POST.get("reason", "")
-        studies.revoke_reader(study=study, reader=reader, by=request.user, reason=reason)
+        readers.revoke_reader(study=study, reader=reader, by=request.user, reason=reason)
     except StudyError as error:
         messages.error(request, str(error))
     return redirect(study)
@@ -219,6 +229,9 @@ def _cases(study: Study, arms: list[Arm]) -> list[tuple[Case, list[int | None]]]
     sets = CaseSet.objects.filter(case__study=study, image_set__images__index=0)
     for case, arm, image in sets.values_list("case", "arm", "image_set__images"):
         firsts[case, arm] = image
+    fixed = CaseImage.objects.filter(case_set__case__study=study, position=1)
+    for case, arm, image in fixed.values_list("case_set__case", "case_set__arm", "image"):
+        firsts[case, arm] = image
     columns = [None, *(arm.pk for arm in arms)]
     return [
         (case, [firsts.get((case.pk, column)) for column in columns])
@@ -228,7 +241,9 @@ def _cases(study: Study, arms: list[Arm]) -> list[tuple[Case, list[int | None]]]
 
 def _balance(study: Study, arms: list[Arm]) -> list[tuple[Arm, list[int]]]:
     """How often each arm stands under each letter, over all planned readings."""
-    planned = ReadingSet.objects.filter(reading__reader__study=study)
+    planned = ReadingSet.objects.filter(
+        reading__reader__study=study, reading__kind=Reading.Kind.CASE
+    )
     counts = Counter(planned.values_list("case_set__arm", "letter"))
     if not counts:
         return []

@@ -6,18 +6,12 @@ import pytest
 from django.urls import reverse
 
 from annotation.audits import audit_blinding
+from annotation.errors import StudyError
 from annotation.manifest import still_as_sealed
 from annotation.models import CaseSet, ShownImage, Study
-from annotation.studies import (
-    StudyError,
-    add_reader,
-    choose_references,
-    create_study,
-    generate_images,
-    mark_checked,
-    open_study,
-    seal_study,
-)
+from annotation.readers import add_reader
+from annotation.real_images import choose_references
+from annotation.studies import create_study, generate_images, mark_checked, open_study, seal_study
 from generation.imported_sets import import_sets
 from generation.models import Image
 from tests.builders import a_dataset, a_generator, a_protocol, a_user

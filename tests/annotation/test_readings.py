@@ -7,10 +7,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from annotation.errors import AnswerError
 from annotation.models import Ranking, Reader, Reading, Score, ShownImage, Study
+from annotation.plans import plan_reader
+from annotation.readers import add_reader
 from annotation.readings import (
-    AnswerError,
-    plan_reader,
     reading_state,
     reading_states,
     save_ranking,
@@ -18,7 +19,7 @@ from annotation.readings import (
     see_references,
     submit_reading,
 )
-from annotation.studies import add_reader, close_study
+from annotation.studies import close_study
 from tests.builders import a_protocol, a_reading, a_study, a_user, rate
 
 pytestmark = pytest.mark.django_db
@@ -104,9 +105,9 @@ def test_a_repeat_is_a_reading_of_its_own_under_other_tokens_and_letters():
     study = a_study(pairs=5, protocol=a_protocol(repeats=0.2))
     reader = study.readers.first()
     assert reader.readings.count() == 12
-    assert reader.readings.filter(repeat=True).count() == 2
-    for again in reader.readings.filter(repeat=True):
-        first = reader.readings.get(case=again.case, repeat=False)
+    assert reader.readings.filter(kind="repeat").count() == 2
+    for again in reader.readings.filter(kind="repeat"):
+        first = reader.readings.get(case=again.case, kind="case")
         assert again.position - first.position > 6
         tokens = [set(r.shown_images.values_list("token", flat=True)) for r in (first, again)]
         assert not tokens[0] & tokens[1]
@@ -164,7 +165,7 @@ def test_a_late_save_is_kept_but_doesn_t_overwrite_a_newer_one(reading):
 
 def test_two_values_at_the_same_moment_are_not_mixed_up(reading):
     give(reading, value=7)
-    with pytest.raises(AnswerError, match="choose again"):
+    with pytest.raises(AnswerError, match="answer again"):
         give(reading, value=8)
     assert Score.objects.get().value == 7
 
@@ -237,7 +238,7 @@ def test_a_ranking_is_saved_and_the_newest_counts(reading):
 def test_a_replayed_ranking_is_saved_once(reading):
     for _ in range(2):
         save_ranking(reading=reading, tiers=[["B"], ["A"], ["C"]], sequence=1000)
-    with pytest.raises(AnswerError, match="rank again"):
+    with pytest.raises(AnswerError, match="answer again"):
         save_ranking(reading=reading, tiers=[["A"], ["B"], ["C"]], sequence=1000)
     assert Ranking.objects.count() == 1
 

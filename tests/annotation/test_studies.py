@@ -4,18 +4,17 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 
+from annotation.errors import StudyError
 from annotation.manifest import build_manifest, manifest_digest, still_as_sealed
 from annotation.models import CaseSet, Reader, Reading, Study
+from annotation.readers import add_reader, revoke_reader
+from annotation.real_images import choose_references
 from annotation.studies import (
-    StudyError,
-    add_reader,
-    choose_references,
     close_study,
     create_study,
     generate_images,
     mark_checked,
     open_study,
-    revoke_reader,
     seal_study,
     unblind_study,
 )
@@ -331,7 +330,8 @@ def _reword_a_prompt(study):
 
 def _swap_two_sets(study):
     one, two = CaseSet.objects.filter(case=study.cases.first())[:2]
-    CaseSet.objects.filter(pk=one.pk).update(image_set=two.image_set)
+    one.links.all().delete()
+    two.links.update(case_set=one)
 
 
 def _change_the_protocol(study):
@@ -516,11 +516,12 @@ def test_the_command_makes_a_draft_of_the_first_pairs(alice):
     out = StringIO()
     call_command("create_study", **_options(dataset, pairs=2), stdout=out)
     study = Study.objects.get()
-    assert [case.prompt.text for case in study.cases.all()] == [
-        "Generate an image with 1 polyps.",
-        "Create a picture that shows 1 polyps.",
-        "Generate an image with 2 polyps.",
-        "Create a picture that shows 2 polyps.",
+    assert [(case.prompt.text, case.practice) for case in study.cases.all()] == [
+        ("Generate an image with 1 polyps.", False),
+        ("Create a picture that shows 1 polyps.", False),
+        ("Generate an image with 2 polyps.", False),
+        ("Create a picture that shows 2 polyps.", False),
+        ("Generate an image with 3 polyps.", True),
     ]
     assert (study.protocol.images_per_set, study.protocol.references_per_case) == (3, 2)
     assert study.owner == alice
@@ -534,7 +535,7 @@ def test_the_command_makes_a_draft_of_the_first_pairs(alice):
         ({"references_dataset": "nix"}, "No dataset “nix”"),
         ({"generators": "nix"}, "No generator “nix”; there are: zanzibar-model-"),
         ({"owner": "nobody"}, "No user “nobody”; there are: alice"),
-        ({"pairs": 9}, "has 3 prompts with a rephrasing; 9 were asked for"),
+        ({"pairs": 9}, "has 3 prompts with a rephrasing, 1 of them for practice"),
         ({"pairs": 0}, "0 were asked for"),
         ({"references_per_case": None}, "Too few test images"),
         ({"images_per_set": 99}, "1 to 24"),

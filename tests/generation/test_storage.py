@@ -18,7 +18,8 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 from moto.server import ThreadedMotoServer
 
-from annotation.studies import StudyError, seal_study
+from annotation.errors import StudyError
+from annotation.studies import seal_study
 from generation.bucket import BucketError
 from generation.imports import ImportRefused, import_dataset
 from generation.models import Dataset, Image

@@ -6,8 +6,9 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
+from annotation.errors import StudyError
 from annotation.models import Study
-from annotation.studies import StudyError, add_reader
+from annotation.readers import add_reader
 from generation.management.lookup import one
 
 

@@ -2,8 +2,7 @@
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotation.audits import audit_blinding
-from annotation.manifest import still_as_sealed
+from annotation.audits import record_audit
 from annotation.models import Study
 from generation.management.lookup import one
 
@@ -11,7 +10,8 @@ from generation.management.lookup import one
 class Command(BaseCommand):
     help = (
         "Fetch every page and image that the readers of a sealed or running study can get, and "
-        "look for names, digests, seeds and file names. Leaves no trace; fails on a finding."
+        "look for names, digests, seeds and file names, and for anything else by which sets could "
+        "be linked to arms. The result is kept with the study's record; fails on a finding."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -22,14 +22,25 @@ class Command(BaseCommand):
         study = one(Study, options["study"])
         if study.state not in (Study.State.SEALED, Study.State.RUNNING):
             raise CommandError(f"“{study}” is {study.state}; audit it when sealed or running.")
-        audit = audit_blinding(study=study, readings_per_reader=options["readings"])
-        findings = audit.findings
-        if not still_as_sealed(study):
-            findings = ["prompts, images or generators have changed since sealing", *findings]
+        audit = record_audit(study=study, by=study.owner, readings_per_reader=options["readings"])
+        fetched = ", ".join(f"{count} {kind}" for kind, count in audit.fetched.items())
+        self.stdout.write(
+            f"Fetched in {audit.seconds} s, of {audit.readings} of {audit.planned} readings by "
+            f"{audit.readers} readers: {fetched}."
+        )
+        for kind, count in audit.sought.items():
+            self.stdout.write(f"Sought: {count} {kind}.")
         for name in audit.not_sought:
             self.stdout.write(f"Too short to look for: “{name}”")
-        for finding in findings:
+        for link in audit.links:
+            self.stdout.write(
+                f"Sets linked to arms by {link.trace}: {link.accuracy:.0%} "
+                f"({link.low:.0%} to {link.high:.0%}; chance {link.chance:.0%}, p {link.p:.3f})"
+            )
+        if not audit.links:
+            self.stdout.write("Too few arms or cases to try linking sets to arms.")
+        for finding in audit.findings:
             self.stdout.write(finding)
-        if findings:
-            raise CommandError(f"{len(findings)} findings in {audit.responses} responses.")
-        self.stdout.write(f"Nothing found in {audit.responses} responses.")
+        if audit.findings:
+            raise CommandError(f"{audit.verdict.capitalize()}.")
+        self.stdout.write(f"{audit.verdict.capitalize()}.")

@@ -1,12 +1,15 @@
 """Make a draft study from prompts, reference images and generators that are in the database."""
 
 from dataclasses import replace
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from annotation.errors import StudyError
 from annotation.protocols import Protocol, ProtocolError, load_protocol, presets
-from annotation.studies import StudyError, choose_references, create_study
+from annotation.real_images import choose_hidden, choose_references
+from annotation.studies import create_study
 from generation.management.lookup import one
 from generation.models import Dataset, Generator, Prompt
 
@@ -29,22 +32,34 @@ class Command(BaseCommand):
         parser.add_argument("--owner", required=True, metavar="USERNAME")
         parser.add_argument("--images-per-set", type=int, help="instead of the protocol's")
         parser.add_argument("--references-per-case", type=int, help="instead of the protocol's")
+        parser.add_argument(
+            "--practice", type=int, help="practice cases, instead of the protocol's"
+        )
 
     def handle(self, **options) -> None:
         try:
-            prompts = _pairs(one(Dataset, options["prompts_dataset"]), options["pairs"])
             protocol = _protocol(options)
+            prompts, practice = _prompts(
+                one(Dataset, options["prompts_dataset"]), options["pairs"], protocol.practice
+            )
+            real: dict[str, Any] = {
+                "prompts": [*prompts, *practice],
+                "dataset": one(Dataset, options["references_dataset"]),
+                "split": options["references_split"],
+                "seed": options["seed"],
+            }
+            references = choose_references(**real, count=protocol.references_per_case)
+            hidden = None
+            if protocol.hidden_real:
+                count = protocol.images_per_set
+                hidden = choose_hidden(**real, count=count, references=references)
             study = create_study(
                 title=options["title"],
                 protocol=protocol,
                 prompts=prompts,
-                references=choose_references(
-                    prompts=prompts,
-                    dataset=one(Dataset, options["references_dataset"]),
-                    split=options["references_split"],
-                    count=protocol.references_per_case,
-                    seed=options["seed"],
-                ),
+                practice=practice,
+                references=references,
+                hidden=hidden,
                 generators=[
                     one(Generator, slug.strip()) for slug in options["generators"].split(",")
                 ],
@@ -57,19 +72,29 @@ class Command(BaseCommand):
 
 
 def _protocol(options) -> Protocol:
-    wanted = {key: options[key] for key in ("images_per_set", "references_per_case")}
+    wanted = {key: options[key] for key in ("images_per_set", "references_per_case", "practice")}
     changes = {key: value for key, value in wanted.items() if value is not None}
     return replace(load_protocol(options["protocol"]), **changes)
 
 
-def _pairs(dataset: Dataset, count: int | None) -> list[Prompt]:
-    """The first pairs of the data set: each prompt, then its first rephrasing."""
+def _prompts(
+    dataset: Dataset, count: int | None, practice: int
+) -> tuple[list[Prompt], list[Prompt]]:
+    """The first pairs of the data set, each prompt and its first rephrasing; and for practice the
+    originals of the pairs that come next."""
     originals = dataset.prompts.filter(rephrasing_of=None).exclude(rephrasings=None).distinct()
     pairs = [(prompt, prompt.rephrasings.all()[0]) for prompt in originals]
     if not pairs:
         raise CommandError(f"“{dataset}” has no prompts with a rephrasing: run import_prompts.")
-    if count is not None and not 1 <= count <= len(pairs):
+    most = len(pairs) - practice
+    count = most if count is None else count
+    if not 1 <= count <= most:
+        beside = f", {practice} of them for practice (--practice)" if practice else ""
         raise CommandError(
-            f"“{dataset}” has {len(pairs)} prompts with a rephrasing; {count} were asked for."
+            f"“{dataset}” has {len(pairs)} prompts with a rephrasing{beside}; {count} were asked "
+            "for."
         )
-    return [prompt for pair in pairs[:count] for prompt in pair]
+    return (
+        [prompt for pair in pairs[:count] for prompt in pair],
+        [original for original, _ in pairs[count : count + practice]],
+    )

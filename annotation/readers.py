@@ -1,0 +1,60 @@
+"""Who reads a study: the next slot of the plan for a new reader, and the end of one's part."""
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Max
+
+from annotation.errors import StudyError
+from annotation.models import Reader, Study
+from annotation.plans import plan_reader
+from annotation.steps import check_state, record
+
+State = Study.State
+
+
+@transaction.atomic
+def add_reader(*, study: Study, user: User, by: User) -> Reader:
+    """Give a person the next slot in the plan; one who has a slot already keeps it."""
+    study = Study.objects.select_for_update().get(pk=study.pk)
+    check_state(
+        study,
+        act="add readers to",
+        when=[State.DRAFT, State.IMAGES, State.CHECKED, State.SEALED, State.RUNNING],
+    )
+    if user.pk == study.owner_id:
+        raise StudyError(f"{user} owns this study and so knows too much to read it.")
+    if user.is_staff or user.is_superuser:
+        raise StudyError(f"{user} can see the plan in the admin, and so can't read the study.")
+    if not user.is_active:
+        raise StudyError(f"The account {user} is not active: activate it first.")
+    reader = study.readers.filter(user_id=user.pk).first()
+    if reader is None:
+        last = study.readers.aggregate(last=Max("number"))["last"] or 0
+        reader = Reader.objects.create(
+            study=study, user=user, number=last + 1, slot=_free_slot(study)
+        )
+        record(study, "add reader", by, reader=str(reader), user=user.get_username())
+    if study.state in (State.SEALED, State.RUNNING):
+        plan_reader(reader)
+    return reader
+
+
+def revoke_reader(*, study: Study, reader: Reader, by: User, reason: str) -> None:
+    """End a reader's part: they see the study no more, their answers stay on record but count for
+    nothing, and the next reader gets their slot, so that the plan keeps its balance."""
+    if not reason.strip():
+        raise StudyError("Say why the reader's part ends: the reason is kept with it.")
+    when = [State.DRAFT, State.IMAGES, State.CHECKED, State.SEALED, State.RUNNING]
+    with transaction.atomic():
+        study = Study.objects.select_for_update().get(pk=study.pk)
+        check_state(study, act="revoke readers of", when=when)
+        rows = study.readers.filter(pk=reader.pk).exclude(state=Reader.State.REVOKED)
+        if not rows.update(state=Reader.State.REVOKED):
+            raise StudyError(f"The part of {reader} has ended already.")
+        record(study, "revoke reader", by, reader=str(reader), reason=reason.strip())
+
+
+def _free_slot(study: Study) -> int:
+    """The first place in the balanced plan that no active reader has."""
+    taken = set(study.readers.exclude(state=Reader.State.REVOKED).values_list("slot", flat=True))
+    return next(slot for slot in range(1, len(taken) + 2) if slot not in taken)
