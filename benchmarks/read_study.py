@@ -54,8 +54,8 @@ def read_case(page: Page, rng: np.random.Generator) -> None:
         scales = page.locator(f'[data-rubric="{letter}"] .scale')
         for i, score in enumerate(scores):
             scales.nth(i).locator(f'input[value="{score}"]').check(force=True)
-    for rank, letter in enumerate(sorted(totals, key=totals.get, reverse=True), 1):
-        page.locator(f'input[name="rank-{letter}"][value="{rank}"]').check(force=True)
+    for letter in sorted(totals, key=totals.get, reverse=True):
+        page.click(f'[data-card="{letter}"] .card-name')
     expect(page.locator("#status")).to_have_text("Saved ✓")
 
 

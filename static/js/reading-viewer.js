@@ -1,84 +1,98 @@
-// The large view: an image at a whole-number scale, with a reference at the same scale beside it.
-(() => {
-  const dialog = document.getElementById("viewer");
-  const shots = (group) => [...document.querySelectorAll(`.shot[data-group="${group}"] img`)];
-  const references = shots("References");
-  const $ = (id) => document.getElementById(id);
-  let group = [];
-  let at = 0;
-  let reference = 0;
-  let scale = 2;
+// The large view: one image after another of a set, with a reference beside it at the same scale and
+// place.
+import { act } from "./reading-activity.js";
+import { text } from "./reading-text.js";
+import { lens } from "./reading-zoom.js";
 
-  function draw() {
-    const image = group[at];
-    for (const [target, source] of [
-      ["viewer-image", image],
-      ["viewer-reference", references[reference]],
-    ]) {
-      $(target).src = source.src;
-      $(target).width = source.naturalWidth * scale;
-      $(target).height = source.naturalHeight * scale;
-      $(target).alt = source.alt;
-    }
-    $("viewer-name").textContent = `${at + 1} of ${group.length}`;
-    $("viewer-scale").textContent = `scale ${scale}×`;
-    $("viewer-caption").textContent = image.alt;
-    $("viewer-reference-caption").textContent = `${references[reference].alt} (real)`;
-  }
-  const around = (n, list) => (n + list.length) % list.length;
-  const moves = {
-    next: () => { at = around(at + 1, group); },
-    previous: () => { at = around(at - 1, group); },
-    reference: () => { reference = around(reference + 1, references); },
-    larger: () => { scale = Math.min(scale + 1, 6); },
-    smaller: () => { scale = Math.max(scale - 1, 1); },
-  };
-  const keys = { ArrowRight: "next", ArrowLeft: "previous", "+": "larger", "=": "larger", "-": "smaller", r: "reference" };
-  // What stood in the middle stays there when the scale changes.
-  const panes = [...dialog.querySelectorAll(".pane")];
-  function move(name) {
-    const before = scale;
-    const middles = panes.map((p) => [p.scrollLeft + p.clientWidth / 2, p.scrollTop + p.clientHeight / 2]);
-    moves[name]();
-    draw();
-    if (scale !== before)
-      for (const [i, pane] of panes.entries())
-        pane.scrollTo(
-          (middles[i][0] * scale) / before - pane.clientWidth / 2,
-          (middles[i][1] * scale) / before - pane.clientHeight / 2,
-        );
-  }
+const dialog = document.getElementById("viewer");
+const $ = (id) => document.getElementById(id);
+const shots = (group) => [...document.querySelectorAll(`.shot[data-group="${group}"] img`)];
+const references = shots("references");
+const PAN = 64; // pixels for a key
+let group = [];
+let at = 0;
+let reference = 0;
+const view = lens([...dialog.querySelectorAll(".pane")], Number(references[0].getAttribute("width")), sayScale);
 
-  document.addEventListener("click", (event) => {
-    const shot = event.target.closest(".shot");
-    if (!shot) return;
-    group = shots(shot.dataset.group);
-    at = group.indexOf(shot.querySelector("img"));
-    const room = Math.min((window.innerWidth - 80) / 2, window.innerHeight - 140);
-    scale = Math.max(1, Math.floor(room / group[at].naturalWidth));
-    draw();
-    dialog.showModal();
-  });
-  dialog.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-view]");
-    if (button) move(button.dataset.view);
-  });
-  // Both panes move together, by dragging either.
-  for (const pane of panes) {
-    pane.addEventListener("pointerdown", (event) => pane.setPointerCapture(event.pointerId));
-    pane.addEventListener("pointermove", (event) => {
-      if (event.buttons)
-        for (const each of panes) each.scrollBy(-event.movementX, -event.movementY);
-    });
-    pane.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      move(event.deltaY < 0 ? "larger" : "smaller");
-    });
+function sayScale(scale) {
+  const said = scale < 1 ? `1/${Math.round(1 / scale)}` : `${+scale.toFixed(1)}×`;
+  $("viewer-scale").textContent = text("scale", { scale: said });
+}
+
+function draw() {
+  const caption = (list, index) =>
+    text("imageOf", { name: list[index].alt, n: list.length });
+  for (const [which, list, index] of [["image", group, at], ["reference", references, reference]]) {
+    $(`viewer-${which}`).src = list[index].src;
+    $(`viewer-${which}`).alt = list[index].alt;
+    $(`viewer-${which}-caption`).textContent = caption(list, index);
   }
-  dialog.addEventListener("keydown", (event) => {
-    if (keys[event.key]) {
-      event.preventDefault();
-      move(keys[event.key]);
-    }
-  });
-})();
+  dialog.dispatchEvent(new CustomEvent("shown", { detail: group[at].closest(".shot") }));
+}
+
+const around = (n, list) => (n + list.length) % list.length;
+function turn(step) {
+  at = around(at + step, group);
+  draw();
+}
+function turnReference(step) {
+  reference = around(reference + step, references);
+  draw();
+}
+function zoom(move) {
+  move();
+  act("zoom", { scale: $("viewer-scale").textContent });
+}
+function beside() {
+  const alone = dialog.classList.toggle("alone");
+  dialog.querySelector("[data-view=beside]").setAttribute("aria-pressed", String(!alone));
+  view.draw();
+}
+
+const moves = {
+  next: () => turn(1),
+  previous: () => turn(-1),
+  "next-reference": () => turnReference(1),
+  "previous-reference": () => turnReference(-1),
+  larger: () => zoom(() => view.step(1)),
+  smaller: () => zoom(() => view.step(-1)),
+  fit: () => zoom(view.fit),
+  beside,
+  left: () => view.pan(PAN, 0),
+  right: () => view.pan(-PAN, 0),
+  up: () => view.pan(0, PAN),
+  down: () => view.pan(0, -PAN),
+};
+const keys = {
+  ArrowRight: "next", ArrowLeft: "previous", r: "next-reference", R: "previous-reference",
+  "+": "larger", "=": "larger", "-": "smaller", 0: "fit", b: "beside",
+};
+const keysWithShift = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
+
+export function open(shot) {
+  group = shots(shot.dataset.group);
+  at = group.indexOf(shot.querySelector("img"));
+  draw();
+  dialog.showModal();
+  view.fit();
+  act("open", { set: shot.dataset.group, image: at + 1 });
+}
+
+document.addEventListener("click", (event) => {
+  const shot = event.target.closest(".shot");
+  if (shot) open(shot);
+});
+dialog.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-view]");
+  if (button) moves[button.dataset.view]();
+});
+dialog.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const name = (event.shiftKey && keysWithShift[event.key]) || keys[event.key];
+  if (!name) return;
+  event.preventDefault();
+  moves[name]();
+});
+// Back where the reader went on to.
+dialog.addEventListener("close", () => group[at].closest(".shot").focus());
+window.addEventListener("resize", () => dialog.open && view.draw());
