@@ -69,7 +69,7 @@ def test_a_demonstration_that_was_interrupted_goes_on_and_does_nothing_twice(tin
     assert Study.objects.count() == Dataset.objects.count() == 1
     assert Run.objects.count() == 3
     assert Prompt.objects.exclude(rephrasing_of=None).count() == 6
-    assert demo.image_progress(first) == (0, 360)
+    assert demo.image_progress(first) == (0, 330)
     for name in (demo.RESEARCHER, *demo.READERS):
         assert User.objects.get(username=name).check_password(demo.PASSWORD)
     failed = Run.objects.order_by("pk")[:1]
@@ -151,7 +151,7 @@ def test_one_command_leads_to_a_study_that_can_be_read_and_stops_without_a_trace
     demonstration = Demonstration(tmp_path, checkpoints)
     demonstration.start()
     demonstration.wait_until_it_says("Progress on the page")
-    while len(demonstration.images()) < 260:  # 240 phantoms, 20 of 360 generated
+    while len(demonstration.images()) < 260:  # 240 phantoms, 20 of 330 generated
         assert demonstration.process.poll() is None, demonstration.said()
         time.sleep(0.1)
     assert demonstration.stop(signal.SIGTERM) == 0  # midway
@@ -161,7 +161,7 @@ def test_one_command_leads_to_a_study_that_can_be_read_and_stops_without_a_trace
     demonstration.wait_until_it_says("sign in as alice")
     assert "sign in as bob or carol" in demonstration.said()
     assert demo.PASSWORD in demonstration.said()
-    assert len(demonstration.images()) == 600
+    assert len(demonstration.images()) == 570
     with urlopen(f"http://127.0.0.1:{demonstration.port}/accounts/login/") as page:
         assert page.status == 200
     assert demonstration.stop(signal.SIGINT) == 0

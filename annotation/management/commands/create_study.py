@@ -40,8 +40,12 @@ class Command(BaseCommand):
         try:
             protocol = _protocol(options)
             prompts, practice = _prompts(
-                one(Dataset, options["prompts_dataset"]), options["pairs"], protocol.practice
+                one(Dataset, options["prompts_dataset"]),
+                options["pairs"],
+                protocol.practice,
+                insist=options["practice"] is not None,
             )
+            protocol = replace(protocol, practice=len(practice))
             real: dict[str, Any] = {
                 "prompts": [*prompts, *practice],
                 "dataset": one(Dataset, options["references_dataset"]),
@@ -68,7 +72,9 @@ class Command(BaseCommand):
             )
         except (StudyError, ProtocolError) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"Made the draft “{study}” with {len(prompts)} cases: {study.slug}")
+        beside = f" and {len(practice)} for practice" if practice else ", none for practice"
+        cases = f"{len(prompts)} cases{beside}"
+        self.stdout.write(f"Made the draft “{study}” with {cases}: {study.slug}")
 
 
 def _protocol(options) -> Protocol:
@@ -78,14 +84,16 @@ def _protocol(options) -> Protocol:
 
 
 def _prompts(
-    dataset: Dataset, count: int | None, practice: int
+    dataset: Dataset, count: int | None, practice: int, *, insist: bool
 ) -> tuple[list[Prompt], list[Prompt]]:
     """The first pairs of the data set, each prompt and its first rephrasing; and for practice the
-    originals of the pairs that come next."""
+    originals of the pairs that come next, as far as there are or, to `insist`, all of them."""
     originals = dataset.prompts.filter(rephrasing_of=None).exclude(rephrasings=None).distinct()
     pairs = [(prompt, prompt.rephrasings.all()[0]) for prompt in originals]
     if not pairs:
         raise CommandError(f"“{dataset}” has no prompts with a rephrasing: run import_prompts.")
+    if not insist:
+        practice = max(0, min(practice, len(pairs) - (count or 1)))
     most = len(pairs) - practice
     count = most if count is None else count
     if not 1 <= count <= most:
