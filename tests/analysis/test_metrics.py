@@ -12,9 +12,9 @@ from scipy.spatial.distance import pdist
 from analysis.metrics.agreement import agreement
 from analysis.metrics.diversity import diversity
 from analysis.metrics.energy import energy_distance
-from analysis.metrics.fbd import same_n_distances
 from analysis.metrics.fidelity import fidelity, study_fidelity
-from analysis.metrics.frechet import frechet_distance
+from analysis.metrics.floors import same_n_values
+from analysis.metrics.frechet import Moments, frechet_distance, frechet_of_moments
 
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.integers(2, 12)
@@ -46,6 +46,22 @@ class TestFrechetDistance:
         rotated = np.linalg.qr(features(3, 64, 64))[0][:8]  # isometry into more dimensions
         assert frechet_distance(x, y) == pytest.approx(frechet_distance(x @ rotated, y @ rotated))
 
+    def test_moments_of_blocks_give_the_same_whatever_their_size(self):
+        x, y = features(1, 500, 24, shift=50), features(2, 300, 24, shift=51)
+        for size in (7, 64, 1000):
+            moments = [
+                Moments.of(z[start : start + size] for start in range(0, len(z), size))
+                for z in (x, y)
+            ]
+            np.testing.assert_allclose(moments[0].covariance, np.cov(x, rowvar=False), atol=1e-10)
+            assert frechet_of_moments(*moments) == pytest.approx(by_definition(x, y), rel=1e-9)
+
+    def test_moments_of_a_collinear_set_are_no_error(self):
+        x = features(1, 50, 4)
+        flat = np.hstack([x, x])
+        moved = flat + 1
+        assert frechet_distance(flat, moved) == pytest.approx(8)
+
     def test_constant_features_are_no_error(self):
         x = np.zeros((20, 4))
         assert frechet_distance(x, x + 2) == pytest.approx(16)
@@ -70,8 +86,8 @@ class TestFrechetDistance:
 
     def test_few_images_bias_it_upwards_and_the_floor_shows_by_how_much(self):
         pool = features(1, 400, 32)
-        few = same_n_distances(pool, None, n=10, m=10, seed=0).mean()
-        many = same_n_distances(pool, None, n=200, m=200, seed=0, draws=10).mean()
+        few = same_n_values(frechet_distance, pool, None, n=10, m=10, seed=0).mean()
+        many = same_n_values(frechet_distance, pool, None, n=200, m=200, seed=0, draws=10).mean()
         assert few > 5 * many > 0
 
 

@@ -31,7 +31,7 @@ def test_it_computes_here_and_writes_every_table_and_figure(tmp_path):
 
 @pytest.mark.django_db(transaction=True)
 def test_what_fails_is_said_in_words_and_kept_on_the_row(settings):
-    settings.BIOMEDCLIP = "local-dir:/nowhere"
+    settings.EMBEDDER_SOURCES = {"biomedclip": "local-dir:/nowhere"}
     study = a_study(state=Study.State.CLOSED)
     with pytest.raises(CommandError, match=r"failed\. /nowhere needs open_clip_config\.json"):
         call_command("report", study.slug, "--embedder", "biomedclip")

@@ -294,7 +294,7 @@ class TestGoingWrong:
         assert Report.objects.get(pk=report.pk).results == {}
 
     def test_biomedclip_out_of_reach_says_what_to_do(self, settings):
-        settings.BIOMEDCLIP = "local-dir:/nowhere"
+        settings.EMBEDDER_SOURCES = {"biomedclip": "local-dir:/nowhere"}
         study = a_study(state=Study.State.CLOSED)
         report = a_claimed_report(study, embedder="biomedclip")
         with pytest.raises(ReportError, match=r"/nowhere needs open_clip_config\.json"):

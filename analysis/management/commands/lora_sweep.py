@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from analysis.measures import MeasureError
-from analysis.metrics.embedders import EMBEDDERS, EmbedderError
+from analysis.metrics.embedders import EMBEDDER_NAMES, EmbedderError
 from analysis.sweep_tables import table_text
 from analysis.sweeps import Sweep, SweepError
 from generation.engine.loading import CheckpointError
@@ -54,7 +54,9 @@ class Command(BaseCommand):
             help="a setting of the family, as `train FAMILY --help` lists them; repeatable",
         )
         parser.add_argument("--images-per-prompt", type=int, default=10)
-        parser.add_argument("--embedder", choices=list(EMBEDDERS), default=settings.EMBEDDER)
+        parser.add_argument(
+            "--embedder", default=settings.EMBEDDER, metavar="NAME", help=EMBEDDER_NAMES
+        )
 
     def handle(self, **options: Any) -> None:
         from generation.training.data import TrainingDataError

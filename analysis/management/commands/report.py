@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from analysis.metrics.embedders import EMBEDDERS
+from analysis.metrics.embedders import EMBEDDER_NAMES
 from analysis.models import Report
 from analysis.reports import ReportError, create_report
 from annotation.models import Study
@@ -25,7 +25,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("study", metavar="STUDY", help="the study's slug")
-        parser.add_argument("--embedder", choices=list(EMBEDDERS), default=settings.EMBEDDER)
+        parser.add_argument(
+            "--embedder", default=settings.EMBEDDER, metavar="NAME", help=EMBEDDER_NAMES
+        )
         parser.add_argument("--resamples", type=int, default=2000)
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument(
