@@ -242,6 +242,20 @@ def _mark_started(reading: Reading) -> None:
 # Where a reading stands
 
 
+def attentive(reading: Reading) -> bool | None:
+    """Whether the reader did what an attention check asks: the lowest value on every criterion of
+    set A, the highest of all others. None as long as something is missing."""
+    state = reading_state(reading)
+    if state["missing"]:
+        return None
+    return all(
+        state["scores"][letter][criterion.key]
+        == (criterion.minimum if letter == "A" else criterion.maximum)
+        for letter in state["scores"]
+        for criterion in reading.reader.study.protocol.rated
+    )
+
+
 def reading_state(reading: Reading) -> dict[str, Any]:
     """`reading_states` of one."""
     return reading_states([reading])[reading.pk]

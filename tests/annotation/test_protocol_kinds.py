@@ -10,6 +10,7 @@ from annotation.errors import AnswerError, StudyError
 from annotation.models import CaseImage, Comment, Flag, Reading, Score
 from annotation.protocols import Criterion, Protocol, ProtocolError, load_protocol, presets
 from annotation.readings import (
+    attentive,
     reading_state,
     record_activity,
     save_comment,
@@ -100,12 +101,15 @@ def test_practice_comes_first_and_counts_for_nothing():
     assert practised == {5, 6}
 
 
-def test_attention_checks_count_for_nothing():
-    study = a_study(pairs=4, protocol=a_protocol(checks=1), readers=["bob"])
+def test_attention_checks_count_for_nothing_and_tell_who_reads_the_page():
+    study = a_study(pairs=4, protocol=a_protocol(checks=1))
+    bob, carol = (reader.readings.get(kind="check") for reader in study.readers.all())
+    assert attentive(bob) is None
     for reading in Reading.objects.all():
         rate(reading)
-    assert Reading.objects.filter(kind="check").count() == 1
-    assert len(score_frame(study)) == 8 * 3 * 6
+    rate(carol, score=lambda shown, key: 0 if shown.letter == "A" else 10, sequence=2000)
+    assert (attentive(bob), attentive(carol)) == (False, True)
+    assert len(score_frame(study)) == 2 * 8 * 3 * 6
 
 
 def test_hidden_real_images_are_an_arm_like_any_other_and_never_references():
