@@ -56,7 +56,7 @@ class Balance:
             letters of a case, or from one reading to the next where sets are shown singly.
         first_of_pair: Over the pairs, how many readers see the one first that is listed first.
         first_cases: How many different cases readers begin with.
-        pairs: From each reading of a case to the next of the other case of its pair.
+        pairs: From each first time of a case to the next of the other case of its pair.
         repeats: From the first time to the repeat.
         checks: From the first time to the attention check.
         read_by: By number of readers, how many cases are read by so many.
@@ -186,10 +186,12 @@ def _first_of_pair(plans: Sequence[Sequence[PlannedCase]], cases: Sequence[CaseR
 
 
 def _pair_gaps(plan: Sequence[PlannedCase], pair_of: Mapping[int, int]) -> list[int]:
-    """From every reading to the next of its pair, where that is of the other case."""
+    """From every first time to the next of its pair, where that is of the other case."""
     last: dict[int, tuple[int, int]] = {}
     gaps = []
     for place, planned in enumerate(plan):
+        if planned.kind != "case":
+            continue
         before = last.get(pair_of[planned.case])
         if before and before[1] != planned.case:
             gaps.append(place - before[0])

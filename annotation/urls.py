@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from annotation.views import studies
+from annotation.views import balance, protocols, studies
 
 app_name = "annotation"
 urlpatterns = [
@@ -14,8 +14,13 @@ urlpatterns = [
         studies.study_revoke,
         name="study-revoke",
     ),
+    path("studies/<slug:slug>/balance/", balance.study_balance, name="study-balance"),
     path("studies/<slug:slug>/cases/<int:position>/", studies.case_sets, name="case-sets"),
     path("studies/<slug:slug>/runs/<int:pk>/<slug:act>/", studies.study_run, name="study-run"),
     path("studies/<slug:slug>/act/<slug:act>/", studies.study_act, name="study-act"),
+    path("protocols/", protocols.protocol_list, name="protocol-list"),
+    path("protocols/<int:pk>/", protocols.protocol_change, name="protocol-change"),
+    path("protocols/<int:pk>/delete/", protocols.protocol_delete, name="protocol-delete"),
+    path("protocols/<slug:origin>/<slug:key>/copy/", protocols.protocol_copy, name="protocol-copy"),
     path("read/", include("annotation.reading_urls")),
 ]

@@ -61,7 +61,7 @@ def test_practice_and_second_times_count_for_distances_alone():
     assert found.neighbours == {(7, 8): 2, (8, 7): 1}
     assert found.repeats == Distances(4, 4, 1)
     assert found.checks == Distances(2, 2, 1)
-    assert found.pairs == Distances(1, 1, 2)
+    assert found.pairs == Distances(1, 1, 1)
     assert found.read_by == {1: 3}
 
 
@@ -92,7 +92,7 @@ def test_the_plans_that_readers_get_are_balanced(study, readers):
     assert found.read_by == {readers: len(cases)}
     assert sum(found.totals.values()) == readers * len(cases) * len(arms)
     if found.pairs:
-        assert found.pairs.least >= 2 or len(cases) < 6
+        assert found.pairs.least >= len(cases) // 2
         assert found.first_of_pair.even
     rounds = 1 if together else len(arms)
     repeats = readers * rounds * repeated(len(cases), study["repeats"])

@@ -1,0 +1,35 @@
+"""Protocols of a researcher's own, beside those that come with Blindread."""
+
+from django.contrib.auth.models import User
+
+from annotation.models import SavedProtocol
+from annotation.protocols import Protocol, ProtocolError, load_protocol, presets
+
+
+def find_protocol(key: str, *, owner: User) -> Protocol:
+    """The shipped protocol of this key, or the owner's own; else `ProtocolError` names them all."""
+    if key in presets():
+        return load_protocol(key)
+    own = SavedProtocol.objects.filter(owner=owner)
+    saved = own.filter(data__key=key).first()
+    if saved is None:
+        known = [*presets(), *own.values_list("data__key", flat=True)]
+        raise ProtocolError(f"No protocol “{key}”; there are: {', '.join(known)}.")
+    return saved.protocol
+
+
+def save_protocol(
+    *, protocol: Protocol, owner: User, saved: SavedProtocol | None = None
+) -> SavedProtocol:
+    """Store it as the owner's own, in place of `saved` where that is given.
+
+    Raises:
+        ProtocolError: a shipped protocol or another one of the owner's has this key.
+    """
+    others = SavedProtocol.objects.filter(owner=owner).exclude(pk=saved and saved.pk)
+    if protocol.key in presets() or others.filter(data__key=protocol.key).exists():
+        raise ProtocolError(f"There is a protocol “{protocol.key}” already: choose another name.")
+    saved = saved or SavedProtocol(owner=owner)
+    saved.name, saved.data = protocol.name, protocol.to_dict()
+    saved.save()
+    return saved
