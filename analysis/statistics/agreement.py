@@ -120,24 +120,24 @@ def _icc(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.where((total > 1e-12)[:, None] & np.isfinite(icc), icc, np.nan)
 
 
-def kendall_w(ranks: np.ndarray) -> float:
+def kendall_w(ranks: np.ndarray) -> np.ndarray:
     """Kendall's coefficient of concordance, corrected for ties.
 
     Args:
-        ranks: Shape (readers, items), any values that order the items.
+        ranks: Shape (…, readers, items), any values that order the items.
 
     Returns:
-        0 to 1; NaN when every reader ties all items.
+        Shape (…): 0 to 1; NaN where every reader ties all items.
     """
-    ranks = rankdata(ranks, axis=1)
-    readers, items = ranks.shape
-    spread = ((ranks.sum(axis=0) - ranks.sum() / items) ** 2).sum()
-    ties = sum(
-        (counts**3 - counts).sum()
-        for counts in (np.unique(row, return_counts=True)[1] for row in ranks)
-    )
+    ranks = rankdata(ranks, axis=-1)
+    readers, items = ranks.shape[-2:]
+    sums = ranks.sum(axis=-2)
+    spread = ((sums - sums.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
+    alike = (ranks[..., None] == ranks[..., None, :]).sum(axis=-1)
+    ties = (alike**2 - 1).sum(axis=(-1, -2))  # of each group of t ties, t³ − t
     scale = readers**2 * (items**3 - items) - readers * ties
-    return float(12 * spread / scale) if scale else float("nan")
+    with np.errstate(invalid="ignore"):
+        return 12 * spread / scale
 
 
 def mean_kendall_w(rankings: pd.DataFrame, *, resamples: int = 2000, seed: int = 0) -> Estimate:
@@ -154,7 +154,7 @@ def mean_kendall_w(rankings: pd.DataFrame, *, resamples: int = 2000, seed: int =
     wide = rankings.pivot(index=["pair", "case"], columns=["reader", "arm"], values="rank")
     # Every reader by every arm, in this order, so that a row reshapes to (readers, arms).
     whole = wide.reindex(columns=pd.MultiIndex.from_product(wide.columns.levels)).dropna()
-    w = np.array([kendall_w(row.to_numpy().reshape(readers, -1)) for _, row in whole.iterrows()])
+    w = kendall_w(whole.to_numpy().reshape(len(whole), readers, -1))
     pairs = whole.index.get_level_values("pair").to_numpy()[np.isfinite(w)]
     w, clusters = w[np.isfinite(w)], len(set(pairs))
     if clusters < MIN_PAIRS:

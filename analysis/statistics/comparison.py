@@ -31,8 +31,10 @@ def correlation_difference(
 ) -> Estimate:  # fmt: skip
     """How much better `first` correlates beyond prompt and arm than `second`.
 
-    PERM-BOTH of Deutsch, Dror & Roth (2021, doi 10.1162/tacl_a_00417) in blocks: the standardised
-    residuals of all cases of a pair are exchanged together, for each arm on its own.
+    The permutation test of Deutsch, Dror & Roth (2021, doi 10.1162/tacl_a_00417) on standardised
+    residuals, which are exchanged between the metrics for whole pairs of prompts. Their PERM-BOTH,
+    which exchanges each arm of a pair on its own, finds too much: residuals of a prompt sum to 0
+    over the arms, and with three arms 9 to 10 % of simulated tests were under 0.05.
 
     Args:
         signs: 1 or −1 for each metric: whether more or less of it should mean a higher score.
@@ -53,7 +55,7 @@ def correlation_difference(
     rng = np.random.default_rng([seed, 2])
     extreme = 0
     for some in np.array_split(np.arange(resamples), max(1, resamples * y.size // 10**6)):
-        swap = rng.integers(0, 2, size=(len(some), pairs, y.shape[1])).astype(bool)[:, block]
+        swap = rng.integers(0, 2, size=(len(some), pairs, 1)).astype(bool)[:, block]
         mixed = (np.where(swap, x[1], x[0]), np.where(swap, x[0], x[1]))
         r = [(_standard(demean(m)) * y).sum(axis=(1, 2)) for m in mixed]
         extreme += int((np.abs(r[0] - r[1]) >= abs(value) * (1 - 1e-9)).sum())

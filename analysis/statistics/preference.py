@@ -82,9 +82,12 @@ def preference(
     wide = wide[wide.notna().sum(axis=1) >= 2]
     readers, pairs = (wide.index.get_level_values(level) for level in ("reader", "pair"))
     clusters = len(set(pairs))
-    tiers = [_tiers(row) for row in wide.to_numpy(dtype=float)]
-    ties = [len(tier) > 1 for ranking in tiers for tier, left in ranking if len(left) > 1]
-    reason = _why_not(len(arms), len(wide), clusters, any(ties))
+    # Many rankings are alike; each kind is worked out once.
+    kinds, kind = np.unique(wide.to_numpy(dtype=float), axis=0, return_inverse=True)
+    tiers = [_tiers(row) for row in kinds]
+    often = np.bincount(kind, minlength=len(kinds))
+    tied = [sum(len(tier) > 1 for tier, _ in ranking) for ranking in tiers]
+    reason = _why_not(len(arms), len(wide), clusters, any(tied))
     if reason:
         nothing = np.full((1, len(arms)), np.nan)
         return Preference(
@@ -97,13 +100,14 @@ def preference(
     if len(names) >= MIN_READERS:
         weights *= cluster_counts(len(names), resamples=resamples, rng=rng)[:, who]
         clusters = min(clusters, len(names))
-    once, regularised = choices.fit(np.ones((1, len(wide))))
+    of_kind = (kind.reshape(-1, 1) == np.arange(len(kinds))).astype(float)
+    once, regularised = choices.fit(often[None].astype(float))
     return Preference(
         tuple(arms),
         once[0],
-        choices.fit(weights)[0],
+        choices.fit(weights @ of_kind)[0],
         bool(regularised[0]),
-        float(np.mean(ties)),
+        float(often @ tied / (often @ [len(ranking) for ranking in tiers])),
         len(wide),
         len(set(pairs)),
         clusters,
@@ -197,7 +201,7 @@ class Choices:
         level = np.zeros((width, width))  # worths have no zero: this holds their mean there
         level[:items, :items] = 1
         beta = np.zeros((len(weights), width))
-        squares = self.features[:, :, None] * self.features[:, None]
+        squares = (self.features[:, :, None] * self.features[:, None]).reshape(-1, width**2)
         for _ in range(100):
             scores = beta @ self.features.T
             odds = np.where(
@@ -205,11 +209,11 @@ class Choices:
             )
             odds /= odds.sum(axis=2, keepdims=True)
             mean = odds @ self.features  # (resamples, choice sets, features)
-            each = np.einsum("bs,bst->bt", offered, odds)
-            spread = np.einsum("bt,tij->bij", each, squares)
-            spread -= np.einsum("bs,bsi,bsj->bij", offered, mean, mean)
+            each = np.matmul(offered[:, None], odds)[:, 0]
+            spread = (each @ squares).reshape(-1, width, width)
+            spread -= np.matmul((offered[..., None] * mean).transpose(0, 2, 1), mean)
             shrunk = expit(beta)
-            slope = chosen - np.einsum("bs,bsi->bi", offered, mean) + pseudo * (1 - 2 * shrunk)
+            slope = chosen - np.matmul(offered[:, None], mean)[:, 0] + pseudo * (1 - 2 * shrunk)
             curve = spread + level + 2 * np.eye(width) * (pseudo * shrunk * (1 - shrunk))[:, None]
             step = np.linalg.solve(curve, slope[..., None])[..., 0]
             # Newton's steps from afar overshoot; a log-worth moves by at most 2 at a time.
