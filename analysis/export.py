@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.dataset import metric_frame, ranking_frame, score_frame
 from analysis.models import Report
+from analysis.remarks import activity_frame, comment_frame, flag_frame
 from annotation.models import Study
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -82,6 +83,9 @@ def _agreement(report: Report) -> pd.DataFrame:
 STUDY_TABLES: dict[str, Callable[[Study], pd.DataFrame]] = {
     "scores": score_frame,
     "rankings": ranking_frame,
+    "comments": comment_frame,
+    "flags": flag_frame,
+    "activity": activity_frame,
 }
 REPORT_TABLES: dict[str, Callable[[Report], pd.DataFrame]] = {
     "means": _means,

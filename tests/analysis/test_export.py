@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from analysis.export import REPORT_TABLES, STUDY_TABLES, csv_text
+from annotation.models import Activity, Comment, Flag, Reading
 from tests.analysis.builders import a_rated_study, a_report, know_features
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +27,11 @@ def test_text_that_a_spreadsheet_would_run_is_made_harmless(start):
 def test_a_table_has_the_same_bytes_every_time_and_reads_back():
     study = a_rated_study(pairs=5, score=lambda s, k, r: None if r.random() < 0.2 else 4)
     know_features(study)
+    reading = Reading.objects.filter(reader__study=study).first()
+    shown = reading.shown_images.first()
+    Comment.objects.create(reading_set=reading.sets.first(), text="Good.", sequence=1)
+    Flag.objects.create(shown_image=shown, reason="artefact", sequence=1)
+    Activity.objects.create(reading=reading, act="active", detail={"seconds": 2}, sequence=1)
     report = a_report(study)
     for tables, of in ((STUDY_TABLES, study), (REPORT_TABLES, report)):
         for name, make in tables.items():
