@@ -41,4 +41,4 @@ def check_state(study: Study, *, act: str, when: Sequence[str]) -> None:
 
 
 def record(study: Study, act: str, by: User, **detail: Any) -> None:
-    AuditEvent.objects.create(study=study, actor=by, act=act, detail=detail)
+    AuditEvent.objects.add(study, act=act, by=by, detail=detail)

@@ -40,6 +40,9 @@ class Study(models.Model):
     secret = models.CharField(max_length=64, help_text="Seeds plans and tokens; never shown.")
     manifest = models.JSONField(null=True, blank=True)
     manifest_digest = models.CharField(max_length=64, blank=True)
+    record_digest = models.CharField(
+        max_length=64, blank=True, help_text="Of the last of its audit events."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     sealed_at = models.DateTimeField(null=True, blank=True)
     opened_at = models.DateTimeField(null=True, blank=True)
