@@ -1,30 +1,37 @@
 """The audit of blinding: fetch what readers can get, as they would, and look for what tells arms.
 
-Each reading is fetched in a transaction of its own that is rolled back, so that an audit leaves no
-trace and never holds up the readers of a running study for long.
+What the audit can't find is said in docs/blinding.md.
 """
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import hashlib
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
-from urllib.parse import urldefrag
+from typing import Any
 
-from django.conf import settings
-from django.db import transaction
-from django.http import HttpResponseBase
-from django.test import Client
-from django.urls import reverse
-from django.utils import timezone
+from django.contrib.auth.models import User
 
-from annotation.blinding import SHORTEST_SENTINEL, find_leaks, jpeg_header
-from annotation.models import Reader, ShownImage, Study
+from annotation.blinding import (
+    SHORTEST_SENTINEL,
+    Leak,
+    PresentationError,
+    find_leaks,
+    jpeg_header,
+    presented,
+)
+from annotation.fetching import Browser, Fetched, Visit, image_addresses
+from annotation.linking import Link, SeenImage, SeenSet, attack, traces_of
+from annotation.manifest import still_as_sealed
+from annotation.models import Reader, Reading, ShownImage, Study
+from annotation.steps import record
 from generation.models import Image
-from generation.permissions import is_researcher
 
-_LINK = re.compile(rb"""(?:href|src|action|data-[\w-]+)=["'](/[^"'\s]*)""")
-_ANSWERS = (200, 302, 405)  # 405: a link that only takes POST
+READINGS_AT_ONCE = 8  # what a page can wait for
+_ANSWERS = (200, 302, 400, 405, 409)  # what a page, a link or an answer may be answered
 _SHORTEST_NUMBER = 6  # shorter seeds would be found by chance
+_TELLTALES = ("etag", "last-modified", "content-disposition", "server-timing")
 
 
 @dataclass(frozen=True)
@@ -32,14 +39,43 @@ class Audit:
     """What was looked at and what was found.
 
     Attributes:
-        responses: how many responses were fetched and scanned.
-        findings: what readers could see and must not; empty for a blinded study.
+        readers: whose responses were fetched; those whose part was revoked get none.
+        readings: how many of their readings were fetched.
+        planned: how many readings they have.
+        fetched: how many responses, by kind: pages, images, answers and others.
+        sought: how many names were sought in every response, by kind.
         not_sought: names too short to be told from chance.
+        findings: what readers could see and must not; empty for a blinded study.
+        links: how well sets can be linked to arms by what is not in the pixels; empty where there
+            are too few cases to try.
+        manifest: digest of the sealed manifest.
+        seconds: how long it took.
     """
 
-    responses: int
-    findings: list[str]
+    readers: int
+    readings: int
+    planned: int
+    fetched: dict[str, int]
+    sought: dict[str, int]
     not_sought: list[str]
+    findings: list[str]
+    links: list[Link]
+    manifest: str
+    seconds: float
+
+    @property
+    def responses(self) -> int:
+        return sum(self.fetched.values())
+
+    @property
+    def verdict(self) -> str:
+        found = len(self.findings)
+        what = f"{found} finding{'s' * (found > 1)}" if found else "nothing found"
+        return f"{what} in {self.responses} responses of {self.readings} of {self.planned} readings"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data, for the study's record."""
+        return {**asdict(self), "responses": self.responses, "verdict": self.verdict}
 
 
 def audit_blinding(*, study: Study, readings_per_reader: int | None = None) -> Audit:
@@ -47,143 +83,201 @@ def audit_blinding(*, study: Study, readings_per_reader: int | None = None) -> A
 
     The study must have been sealed and its readers planned.
     """
+    began = time.monotonic()
     sought, not_sought = _sentinels(study)
-    client = _client()
-    texts: list[tuple[str, bytes]] = []
-    findings: list[str] = []
-    images: dict[tuple[bytes, bytes], str] = {}
-    for reader in study.readers.exclude(state=Reader.State.REVOKED).select_related("user", "study"):
-        for address, response in _fetched(client, reader, readings_per_reader):
-            where = f"{reader} {address}"
-            body = response.getvalue()
-            head = _head(response)
-            if response.status_code not in _ANSWERS:
-                findings.append(f"{where}: answers {response.status_code}, so it can't be checked")
-            if response.get("Content-Type", "").startswith("image/"):
-                images.setdefault((_comparable(response), jpeg_header(body)), where)
-                body = jpeg_header(body)
-            texts.append((where, head + b"\n\n" + body))
-        findings += _open_doors(client, reader)
-    findings += [str(leak) for leak in find_leaks(texts, sought)]
-    if not images:
-        findings.append("no image could be fetched, so none was checked")
-    elif len(images) > 1:
-        alike = ", ".join(list(images.values())[:2])
-        findings.append(f"images are not all encoded alike: compare {alike}")
-    return Audit(responses=len(texts), findings=findings, not_sought=not_sought)
+    look = Look(study, readings_per_reader)
+    leaks = find_leaks(look.texts(), {name for names in sought.values() for name in names})
+    links = attack(look.sets)
+    findings = [*_grouped(leaks), *look.findings, *look.unlike(), *map(_told, links)]
+    if not still_as_sealed(study):
+        findings.insert(0, "prompts, images or generators have changed since sealing")
+    return Audit(
+        readers=len(look.readers),
+        readings=look.readings,
+        planned=Reading.objects.filter(reader__in=look.readers).count(),
+        fetched=dict(look.fetched),
+        sought={kind: len(names) for kind, names in sought.items()},
+        not_sought=not_sought,
+        findings=[finding for finding in findings if finding],
+        links=links,
+        manifest=study.manifest_digest,
+        seconds=round(time.monotonic() - began, 1),
+    )
 
 
-def _sentinels(study: Study) -> tuple[set[str], list[str]]:
-    """What would tell an arm or an image: names, addresses, digests, seeds, file names."""
+def record_audit(*, study: Study, by: User, readings_per_reader: int | None = None) -> Audit:
+    """Audit, and keep the result with the study's record."""
+    audit = audit_blinding(study=study, readings_per_reader=readings_per_reader)
+    record(study, "audit", by, **audit.to_dict())
+    return audit
+
+
+def readings_at_once(study: Study) -> int:
+    """How many readings of each reader a page can wait for."""
+    readers = study.readers.exclude(state=Reader.State.REVOKED).count()
+    return max(1, READINGS_AT_ONCE // max(1, readers))
+
+
+class Look:
+    """What was seen on the way through all responses."""
+
+    def __init__(self, study: Study, limit: int | None) -> None:
+        self.study, self._limit = study, limit
+        self.readers = list(
+            study.readers.exclude(state=Reader.State.REVOKED).select_related("user", "study")
+        )
+        self.readings = 0
+        self.fetched: Counter[str] = Counter(pages=0, images=0, answers=0, others=0)
+        self.findings: list[str] = []
+        self.sets: list[SeenSet] = []
+        self._containers: dict[tuple[bytes, bytes], str] = {}  # and where each was seen first
+        self._bodies: dict[bytes, str] = {}  # by digest; and where each was seen first
+        self._unlike: list[str] = []
+
+    def texts(self) -> Iterator[tuple[str, bytes]]:
+        """All that was fetched, but for the images' pixels, and where."""
+        for reader in self.readers:
+            browser = Browser(reader)
+            for fetched in browser.overview():
+                yield self._seen(reader, fetched)
+            for reading in reader.readings.select_related("reader__study")[: self._limit]:
+                self.readings += 1
+                visit = browser.reading(reading)
+                for fetched in (*visit.before, *visit.after):
+                    yield self._seen(reader, fetched)
+                sets, unlike = measured(reading, visit)
+                self.sets += sets
+                self._unlike += unlike
+            self.findings += [f"{reader} can open {door}" for door in browser.open_doors()]
+
+    def unlike(self) -> list[str]:
+        """What is wrong with the images as a whole."""
+        found = []
+        if not self._containers:
+            found.append("no image could be fetched, so none was checked")
+        if len(self._containers) > 1:
+            places = list(self._containers.values())[:2]
+            found.append(f"images are not all encoded alike: compare {', '.join(places)}")
+        if self._unlike:
+            found.append(
+                f"{len(self._unlike)} images are not what their sealed files give, for example "
+                f"{self._unlike[0]}"
+            )
+        return found
+
+    def _seen(self, reader: Reader, fetched: Fetched) -> tuple[str, bytes]:
+        where = f"{reader} {fetched.address}"
+        if fetched.status not in _ANSWERS:
+            self.findings.append(f"{where}: answers {fetched.status}, so it can't be checked")
+        body = fetched.body
+        if fetched.is_image:
+            self._see_image(where, fetched)
+            body = jpeg_header(body)
+        kind = "images" if fetched.is_image else "pages" if fetched.is_page else "others"
+        self.fetched["answers" if fetched.method == "POST" else kind] += 1
+        return where, b"\n".join([fetched.address.encode(), fetched.head, body])
+
+    def _see_image(self, where: str, fetched: Fetched) -> None:
+        self._containers.setdefault((fetched.fixed_head, jpeg_header(fetched.body)), where)
+        head = fetched.head.lower()
+        telltales = [name for name in _TELLTALES if f"\n{name}:".encode() in b"\n" + head]
+        if telltales or b"cache-control: private" not in head:
+            wrong = ", ".join(telltales) or "no Cache-Control: private"
+            self.findings.append(f"{where}: an image's headers have {wrong}")
+        digest = hashlib.sha256(fetched.body).digest()
+        first = self._bodies.setdefault(digest, where)
+        if first != where:
+            self.findings.append(f"{where}: the same bytes as {first}, which links them")
+
+
+def measured(reading: Reading, visit: Visit) -> tuple[list[SeenSet], list[str]]:
+    """The traces of each set, and the images that are not, byte for byte, what the sealed file
+    gives under their token."""
+    size = reading.reader.study.protocol.image_size
+    responses = {f.address: f for f in (*visit.before, *visit.after) if f.is_image}
+    letters: dict[str, list[SeenImage]] = defaultdict(list)
+    arms: dict[str, int] = {}
+    unlike = []
+    for address, shown in image_addresses(reading).items():
+        if address not in responses:
+            continue
+        fetched, expected = responses[address], _expected(shown, size)
+        if fetched.body != expected:
+            unlike.append(f"{reading.reader} {address}")
+        if shown.reading_set:
+            letter = shown.reading_set.letter
+            arms[letter] = shown.reading_set.case_set.arm_id
+            letters[letter].append(
+                SeenImage(address, shown.token, fetched.fixed_head, fetched.body, len(expected))
+            )
+    traces = traces_of(letters, before=_text(visit.before), page=_text(visit.after))
+    sets = [
+        SeenSet(letter, reading.case_id, arms[letter], traces[letter]) for letter in sorted(traces)
+    ]
+    return sets, unlike
+
+
+def _expected(shown: ShownImage, size: int) -> bytes:
+    """What the sealed file gives; nothing where it is gone or has changed."""
+    try:
+        with shown.image.file.open() as file:
+            stored = file.read()
+        if hashlib.sha256(stored).hexdigest() == shown.image.sha256:
+            return presented(stored, size=size, token=shown.token)
+    except (OSError, PresentationError):
+        pass
+    return b""
+
+
+def _text(visited: Iterable[Fetched]) -> str:
+    return "\n".join(f.body.decode(errors="replace") for f in visited if f.is_page)
+
+
+def _grouped(leaks: Iterable[Leak]) -> Iterator[str]:
+    """Each sentinel once, with the place where it was found first."""
+    places: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for leak in leaks:
+        places[leak.sentinel, leak.form].append(leak.where)
+    for (sentinel, form), where in places.items():
+        more = f", and in {len(where) - 1} more responses" if len(where) > 1 else ""
+        yield f"{Leak(where[0], sentinel, form)}{more}"
+
+
+def _told(link: Link) -> str:
+    if not link.tells:
+        return ""
+    return (
+        f"arms can be told by {link.trace}: {link.accuracy:.0%} of the sets are linked to their "
+        f"arm, {link.chance:.0%} would be by chance (p {link.p:.4f})"
+    )
+
+
+def _sentinels(study: Study) -> tuple[dict[str, set[str]], list[str]]:
+    """What would tell an arm or an image, by kind, and what is too short to be sought."""
     names: set[str] = set()
+    digests: set[str] = {study.secret}
     numbers = {study.seed}
     for arm in study.arms.select_related("generator", "run"):
         generator = arm.generator
-        names |= {generator.name, generator.slug, generator.checkpoint}
-        names |= {generator.digest, generator.digest[:12]}
+        if generator:
+            names |= {generator.name, generator.slug, generator.checkpoint}
+            digests |= {generator.digest, generator.digest[:12]}
         numbers |= {arm.run.seed} if arm.run and arm.run.seed is not None else set()
+    files: set[str] = set()
     shown = ShownImage.objects.filter(reading__reader__study=study).values("image")
     for image in Image.objects.filter(pk__in=shown):
-        names |= {image.sha256, image.sha256[:16]}
-        names |= {PurePosixPath(name).stem for name in (str(image.file), image.name)}
+        digests |= {image.sha256, image.sha256[:16]}
+        files |= {PurePosixPath(name).stem for name in (str(image.file), image.name)}
         numbers |= {image.seed} if image.seed is not None else set()
-    names.discard("")
-    short = sorted(name for name in names if len(name) < SHORTEST_SENTINEL)
-    digits = {str(number) for number in numbers if number >= 10 ** (_SHORTEST_NUMBER - 1)}
-    return (names - set(short)) | digits, short
-
-
-def _fetched(
-    client: Client, reader: Reader, limit: int | None
-) -> Iterator[tuple[str, HttpResponseBase]]:
-    slug = reader.study.slug
-    overview = reverse("annotation:reader-study", args=[slug])
-    # Generators' pages are open to readers who are researchers elsewhere; arms and sets aren't.
-    start, inside = [overview], overview
-    if not is_researcher(reader.user):
-        start, inside = [overview, reverse("home")], "/"
-    yield from _visited(client, reader, start, inside=inside, outside=rf"{overview}\d+/")
-    for reading in reader.readings.all()[:limit]:
-        page = reverse("annotation:reading", args=[slug, reading.position])
-        images = [
-            reverse("annotation:reading-image", args=[slug, reading.position, token])
-            for token in reading.shown_images.values_list("token", flat=True)
-        ]
-        yield from _visited(client, reader, [page], inside=page)
-        yield from _visited(client, reader, [page, *images], inside=page, references_seen=True)
-
-
-def _visited(
-    client: Client,
-    reader: Reader,
-    start: list[str],
-    *,
-    inside: str = "/",
-    outside: str = r"$^",
-    references_seen: bool = False,
-) -> list[tuple[str, HttpResponseBase]]:
-    """Responses of the start addresses and of all that they link to, within bounds.
-
-    A reading shows its references first; with `references_seen` it shows the rest.
-    """
-    never = (settings.STATIC_URL, reverse("logout"))
-    visited: dict[str, HttpResponseBase] = {}
-    with transaction.atomic():
-        _enter(client, reader)
-        if references_seen:
-            reader.readings.update(references_seen_at=timezone.now())
-        waiting = list(start)
-        while waiting:
-            address = waiting.pop()
-            response = client.get(address)
-            visited[address] = response
-            if not response.get("Content-Type", "").startswith("text/html"):
-                continue
-            for link in _LINK.findall(response.getvalue()):
-                link = urldefrag(link.decode()).url.replace("&amp;", "&")
-                known = link in visited or link in waiting or link.startswith(never)
-                if not known and link.startswith(inside) and not re.match(outside, link):
-                    waiting.append(link)
-        transaction.set_rollback(True)
-    return list(visited.items())
-
-
-def _open_doors(client: Client, reader: Reader) -> list[str]:
-    """Researchers' pages that let this reader in."""
-    doors = [reader.study.get_absolute_url()]
-    generated = ShownImage.objects.filter(reading__reader=reader, reading_set__isnull=False).first()
-    if generated:
-        doors.append(reverse("generation:image", args=[generated.image_id]))
-    with transaction.atomic():
-        _enter(client, reader)
-        found = [door for door in doors if client.get(door).status_code == 200]
-        transaction.set_rollback(True)
-    return [f"{reader} can open {door}" for door in found]
-
-
-def _client() -> Client:
-    hosts = [host for host in settings.ALLOWED_HOSTS if not host.startswith(("*", "."))]
-    return Client(
-        raise_request_exception=False,
-        SERVER_NAME=hosts[0] if hosts else "localhost",
-        headers={"x-forwarded-proto": "https"} if settings.HTTPS else {},
-    )
-
-
-def _enter(client: Client, reader: Reader) -> None:
-    """Sign in, to a study that runs; undone by the caller's rollback."""
-    Study.objects.filter(pk=reader.study_id, state=Study.State.SEALED).update(
-        state=Study.State.RUNNING
-    )
-    client.cookies.clear()
-    client.force_login(reader.user, backend=settings.AUTHENTICATION_BACKENDS[-1])
-
-
-def _head(response: HttpResponseBase) -> bytes:
-    return f"{response.serialize_headers().decode()}\n{response.cookies.output()}".encode()
-
-
-def _comparable(response: HttpResponseBase) -> bytes:
-    """The headers that must be the same for all images."""
-    varying = {"content-length"}
-    return repr(sorted((k, v) for k, v in response.items() if k.lower() not in varying)).encode()
+    sought = {
+        "names, addresses and checkpoints of generators": names,
+        "names of image files": files - digests,
+        "digests of checkpoints and images, and the study's secret": digests,
+        "seeds": {str(number) for number in numbers},
+    }
+    short = []
+    for kind, found in sought.items():
+        least = _SHORTEST_NUMBER if kind == "seeds" else SHORTEST_SENTINEL
+        short += sorted(name for name in found if 0 < len(name) < least)
+        sought[kind] = {name for name in found if len(name) >= least}
+    return sought, short

@@ -9,6 +9,7 @@ from django.utils.encoding import escape_uri_path
 logger = logging.getLogger("annotation.refused")
 _READERS = "/read/"
 _MOST = 200  # characters of an address that are kept
+AUDIT = "blindread.audit"  # in a request's environment; no header can put it there
 
 
 def log_refusals(
@@ -21,7 +22,8 @@ def log_refusals(
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        if request.path_info.startswith(_READERS) and 400 <= response.status_code < 500:
+        refused = request.path_info.startswith(_READERS) and 400 <= response.status_code < 500
+        if refused and AUDIT not in request.META:
             user = getattr(request, "user", None)
             who = f"account {user.pk}" if user and user.pk else "nobody"
             where = escape_uri_path(request.path_info)[:_MOST]

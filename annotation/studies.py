@@ -15,7 +15,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 from django.utils.text import slugify
 
-from annotation.audits import audit_blinding
+from annotation.audits import readings_at_once, record_audit
 from annotation.design import MAX_ARMS
 from annotation.errors import StudyError, listed
 from annotation.manifest import build_manifest, manifest_digest, still_as_sealed
@@ -221,7 +221,10 @@ def seal_study(*, study: Study, by: User) -> None:
 
 @transaction.atomic
 def open_study(*, study: Study, by: User) -> None:
-    """Sealed → running, unless something changed since sealing or a reader could see a name."""
+    """Sealed → running, unless something changed since sealing or a reader could see a name.
+
+    The audit stays on record either way.
+    """
     check_state(study, act="open", when=[State.SEALED])
     if not study.readers.exclude(state=Reader.State.REVOKED).exists():
         raise StudyError("Nobody reads this study yet: add a reader first.")
@@ -232,7 +235,7 @@ def open_study(*, study: Study, by: User) -> None:
         )
     for reader in study.readers.all():
         plan_reader(reader)
-    audit = audit_blinding(study=study, readings_per_reader=1)
+    audit = record_audit(study=study, by=by, readings_per_reader=readings_at_once(study))
     if audit.findings:
         raise StudyError(f"Readers could see what they must not: {listed(audit.findings)}.")
     step(study, act="open", by=by, when=[State.SEALED], to=State.RUNNING, opened_at=timezone.now())

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from annotation.views import balance, protocols, studies
+from annotation.views import audits, balance, protocols, studies
 
 app_name = "annotation"
 urlpatterns = [
@@ -16,6 +16,7 @@ urlpatterns = [
     ),
     path("studies/<slug:slug>/balance/", balance.study_balance, name="study-balance"),
     path("studies/<slug:slug>/cases/<int:position>/", studies.case_sets, name="case-sets"),
+    path("studies/<slug:slug>/audit/", audits.study_audit, name="study-audit"),
     path("studies/<slug:slug>/runs/<int:pk>/<slug:act>/", studies.study_run, name="study-run"),
     path("studies/<slug:slug>/act/<slug:act>/", studies.study_act, name="study-act"),
     path("protocols/", protocols.protocol_list, name="protocol-list"),

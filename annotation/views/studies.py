@@ -49,6 +49,7 @@ RECORD = {
     "generate": "asked for the images",
     "check": "confirmed the images",
     "seal": "sealed the study",
+    "audit": "audited the blinding: {verdict}",
     "open": "opened the study to readers",
     "close": "closed the study: {submitted} of {planned} cases handed in",
     "unblind": "unblinded the study: “{reason}”",

@@ -1,18 +1,20 @@
 """The audit, tried on a site that leaks in one way at a time, and on our own pages."""
 
+import json
 from io import StringIO
 
 import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.http import Http404, HttpResponse
-from django.urls import include, path
+from django.urls import include, path, reverse
 
 from annotation.audits import audit_blinding
 from annotation.blinding import presented
+from annotation.errors import StudyError
 from annotation.manifest import build_manifest, manifest_digest
-from annotation.models import AuditEvent, Reading, ShownImage, Study
-from annotation.studies import StudyError, open_study
+from annotation.models import Reading, ShownImage, Study
+from annotation.studies import open_study
 from generation.models import Generator
 from generation.permissions import is_researcher
 from tests import builders
@@ -76,7 +78,7 @@ class Site:
         shown = ShownImage.objects.get(token=token, reading__reader__user=request.user)
         with shown.image.file.open() as file:
             body = self.image(file.read(), size=32, token=token)
-        return HttpResponse(body, content_type="image/jpeg")
+        return HttpResponse(body, "image/jpeg", headers={"Cache-Control": "private"})
 
     def generators(self, request):
         return HttpResponse(_generator().name if is_researcher(request.user) else "")
@@ -104,8 +106,9 @@ def audit(settings, sealed):
 def test_every_page_and_image_of_every_reader_is_looked_at(audit):
     clean = audit()
     # Each reader's: home, two links, the overview; in 4 readings a page and one more, before
-    # and after the references were seen, and 8 images.
-    assert clean.responses == 2 * (4 + 4 * (2 + 2 + 8))
+    # and after the references were seen, 8 images, and the page after the answers.
+    assert clean.responses == 2 * (4 + 4 * (2 + 2 + 8 + 1))
+    assert (clean.readers, clean.readings, clean.planned) == (2, 8, 8)
     assert clean.not_sought == []
     assert [finding.split(" ", 1)[1] for finding in clean.findings] == [
         "/nowhere/: answers 404, so it can't be checked"
@@ -191,24 +194,30 @@ def test_a_study_that_would_leak_is_not_opened(sealed, alice):
     manifest = build_manifest(sealed)
     sealed.manifest, sealed.manifest_digest = manifest, manifest_digest(manifest)
     sealed.save()
-    events = AuditEvent.objects.count()
     with pytest.raises(StudyError, match=r"must not: .*“Zanzibar model"):
         open_study(study=sealed, by=alice)
     sealed.refresh_from_db()
     assert sealed.state == State.SEALED
-    assert AuditEvent.objects.count() == events
+    assert not sealed.events.filter(act="open").exists()
 
 
-def test_the_command_says_that_nothing_was_found(sealed):
+def test_the_command_says_what_was_fetched_sought_and_found_and_keeps_it(sealed):
     out = StringIO()
     call_command("audit_blinding", sealed.slug, readings=1, stdout=out)
-    assert out.getvalue().startswith("Nothing found in ")
+    text = out.getvalue()
+    assert "of 2 of 8 readings by 2 readers: " in text
+    assert "Sought: 9 names, addresses and checkpoints of generators." in text
+    assert "Sets linked to arms by bytes beyond the pixels: 33% (33% to 33%; chance 33%" in text
+    assert text.splitlines()[-1].startswith("Nothing found in ")
+    kept = sealed.events.get(act="audit")
+    assert kept.detail["verdict"] in text.lower()
+    assert json.loads(json.dumps(kept.detail)) == kept.detail
 
 
 def test_the_command_fails_on_a_finding(settings, sealed):
     settings.ROOT_URLCONF = Site(body=_generator().name).urls
     out = StringIO()
-    with pytest.raises(CommandError, match="findings in 104 responses"):
+    with pytest.raises(CommandError, match="findings in 112 responses"):
         call_command("audit_blinding", sealed.slug, stdout=out)
     assert f"R1 /read/polyps/1/: “{_generator().name}” (plain)" in out.getvalue()
 
@@ -225,3 +234,52 @@ def test_the_command_fails_when_the_study_changed_since_it_was_sealed(settings, 
 def test_the_command_refuses_a_draft(alice):
     with pytest.raises(CommandError, match="is draft; audit it when sealed or running"):
         call_command("audit_blinding", a_draft().slug)
+
+
+# The page
+
+
+@pytest.fixture
+def audit_page(client, sealed, alice):
+    """The audit's page, fetched by alice; with `run`, an audit is asked for first."""
+    client.force_login(alice)
+    address = reverse("annotation:study-audit", args=[sealed.slug])
+
+    def fetch(*, run=False):
+        response = client.post(address, follow=True) if run else client.get(address)
+        return " ".join(response.content.decode().split())
+
+    return fetch
+
+
+def test_the_page_says_that_there_was_no_audit_yet(audit_page):
+    assert "Not audited yet" in audit_page()
+
+
+def test_the_page_shows_what_the_audit_found(audit_page, sealed, client):
+    text = audit_page(run=True)
+    assert "Nothing that tells the arms was found" in text
+    assert "<dt>Readings</dt><dd>8 of 8</dd>" in text
+    assert "<dt>Too short to be sought</dt><dd>none</dd>" in text
+    assert '<th scope="row">Bytes beyond the pixels</th><td class="figures">33%</td>' in text
+    study = client.get(sealed.get_absolute_url()).content.decode()
+    assert "audited the blinding: nothing found in" in study
+    assert reverse("annotation:study-audit", args=[sealed.slug]) in study
+
+
+def test_the_page_names_each_finding_and_shows_earlier_audits(audit_page, sealed):
+    audit_page(run=True)
+    Generator.objects.filter(arms__study=sealed).update(digest="0" * 64)
+    text = audit_page(run=True)
+    assert "Readers could see what they must not" in text
+    assert "have changed since sealing" in text
+    assert "Earlier audits" in text
+
+
+def test_a_closed_study_keeps_its_audit_and_gets_no_new_one(audit_page, sealed):
+    audit_page(run=True)
+    Study.objects.filter(pk=sealed.pk).update(state=State.CLOSED)
+    text = audit_page(run=True)
+    assert "Only a sealed or running study" in text
+    assert "Nothing that tells the arms was found" in text
+    assert sealed.events.filter(act="audit").count() == 1

@@ -11,7 +11,7 @@ from tests import builders
 pytestmark = pytest.mark.django_db
 State = Study.State
 
-PAGES = ["study", "case-sets"]
+PAGES = ["study", "case-sets", "study-audit"]
 POSTS = ["study-act", "study-readers", "study-revoke", "study-run"]
 ARGUMENTS = {"study-act": ["close"], "case-sets": [1], "study-revoke": [1]}
 
