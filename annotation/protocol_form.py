@@ -250,6 +250,10 @@ class ProtocolEditor:
         if not key:
             self.form.add_error("name", "Give it a name with letters or digits in it.")
             return None
+        other = data["consent"] != self.base.consent.strip()
+        if other and data["consent"] and data["consent_version"] == self.base.consent_version:
+            self.form.add_error("consent_version", "The text has changed: give it another version.")
+            return None
         criteria = self._criteria()
         try:
             return Protocol(

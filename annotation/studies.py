@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from annotation.audits import readings_at_once, record_audit
-from annotation.design import MAX_ARMS
+from annotation.design import MAX_ARMS, most_checks
 from annotation.errors import StudyError, listed
 from annotation.manifest import build_manifest, manifest_digest, still_as_sealed
 from annotation.models import Arm, Case, CaseImage, CaseReference, CaseSet, Reader, Study
@@ -134,6 +134,11 @@ def _check_parts(
         raise StudyError(
             f"The protocol has {protocol.practice} practice cases; {len(practice)} prompts were "
             "named for them. They must be others than the study's own."
+        )
+    if protocol.checks > most_checks(len(prompts)):
+        raise StudyError(
+            f"The protocol has {protocol.checks} attention checks, and {len(prompts)} cases have "
+            f"room for {most_checks(len(prompts))}: take more prompts or another protocol."
         )
     pairs = Counter(prompt.rephrasing_of_id or prompt.pk for prompt in prompts)
     if max(pairs.values()) > 2:

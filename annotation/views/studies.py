@@ -242,6 +242,8 @@ def _cases(study: Study, arms: list[Arm]) -> list[tuple[Case, list[int | None]]]
 
 def _balance(study: Study, arms: list[Arm]) -> list[tuple[Arm, list[int]]]:
     """How often each arm stands under each letter, over all planned readings."""
+    if not study.protocol.together:
+        return []  # every set is an A
     planned = ReadingSet.objects.filter(
         reading__reader__study=study, reading__kind=Reading.Kind.CASE
     )

@@ -77,6 +77,7 @@ def test_two_studies_of_one_title_have_their_own_slugs_and_secrets(alice):
         (lambda p: {"generators": p["generators"][:1] * 2}, "once"),
         (lambda p: {"prompts": []}, "needs prompts"),
         (lambda p: {"prompts": p["prompts"][:1] * 2}, "once"),
+        (lambda p: {"protocol": a_protocol(checks=1)}, "1 attention checks, and 4 cases have room"),
         (lambda p: {"seed": -1}, "seed"),
         (lambda p: {"seed": 2**63}, "seed"),
         (lambda p: {"owner": a_user("dora")}, "no researcher"),

@@ -4,11 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.errors import StudyError
-from annotation.protocols import Protocol, ProtocolError, load_protocol, presets
+from annotation.protocols import Protocol, ProtocolError, presets
 from annotation.real_images import choose_hidden, choose_references
+from annotation.saved_protocols import find_protocol
 from annotation.studies import create_study
 from generation.management.lookup import one
 from generation.models import Dataset, Generator, Prompt
@@ -22,7 +24,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--title", required=True)
-        parser.add_argument("--protocol", default="prompt-to-polyp", choices=presets())
+        parser.add_argument(
+            "--protocol",
+            default="prompt-to-polyp",
+            metavar="KEY",
+            help=f"{', '.join(presets())}, or one of the owner's own (default: %(default)s)",
+        )
         parser.add_argument("--prompts-dataset", required=True, metavar="SLUG")
         parser.add_argument("--pairs", type=int, help="the first N pairs (default: all)")
         parser.add_argument("--references-dataset", required=True, metavar="SLUG")
@@ -38,7 +45,8 @@ class Command(BaseCommand):
 
     def handle(self, **options) -> None:
         try:
-            protocol = _protocol(options)
+            owner = one(get_user_model(), options["owner"], field="username")
+            protocol = _protocol(options, owner)
             prompts, practice = _prompts(
                 one(Dataset, options["prompts_dataset"]),
                 options["pairs"],
@@ -68,7 +76,7 @@ class Command(BaseCommand):
                     one(Generator, slug.strip()) for slug in options["generators"].split(",")
                 ],
                 seed=options["seed"],
-                owner=one(get_user_model(), options["owner"], field="username"),
+                owner=owner,
             )
         except (StudyError, ProtocolError) as error:
             raise CommandError(str(error)) from error
@@ -77,10 +85,10 @@ class Command(BaseCommand):
         self.stdout.write(f"Made the draft “{study}” with {cases}: {study.slug}")
 
 
-def _protocol(options) -> Protocol:
+def _protocol(options, owner: User) -> Protocol:
     wanted = {key: options[key] for key in ("images_per_set", "references_per_case", "practice")}
     changes = {key: value for key, value in wanted.items() if value is not None}
-    return replace(load_protocol(options["protocol"]), **changes)
+    return replace(find_protocol(options["protocol"], owner=owner), **changes)
 
 
 def _prompts(
