@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.html import format_html_join
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -102,8 +103,16 @@ def _context(study: Study, plans: Mapping[str, Sequence[PlannedCase]]) -> dict[s
             (left, [found.neighbours.get((left.pk, right.pk), 0) for right in arms])
             for left in arms
         ],
+        # Not in the template: there can be 60,000 of them.
         "orders": [
-            (name, [(positions[planned.case], planned.kind) for planned in plan])
+            (
+                name,
+                format_html_join(
+                    "",
+                    '<li class="{}">{}</li>',
+                    ((planned.kind, positions[planned.case]) for planned in plan),
+                ),
+            )
             for name, plan in plans.items()
         ],
     }
