@@ -9,7 +9,7 @@ TESTS ?= tests
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-services lint format requirements chromium clean
+.PHONY: help demo test test-services lint format messages requirements chromium clean
 
 help:
 	@echo "make demo           try Blindread on this machine: http://127.0.0.1:8000"
@@ -17,6 +17,7 @@ help:
 	@echo "make test-services  the part that needs a database or a queue, on PostgreSQL, Redis, RabbitMQ"
 	@echo "make lint           ruff, import-linter, mypy, djlint"
 	@echo "make format         rewrite the code in the house's format"
+	@echo "make messages       bring the catalogues of translations up to the pages (docs/languages.md)"
 	@echo "make requirements   pin requirements/*.txt anew from pyproject.toml"
 	@echo "make clean          remove .venv and the demo's data (var/)"
 
@@ -63,6 +64,9 @@ lint: $(VENV)/dev.stamp
 format: $(VENV)/dev.stamp
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
+
+messages: $(VENV)/dev.stamp
+	@$(BIN)/python -m config.messages
 
 requirements: $(VENV)/dev.stamp
 	@$(PIP) uv

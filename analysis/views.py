@@ -20,7 +20,7 @@ from analysis.reports import ReportError, create_report
 from analysis.templatetags.estimates import digits_for
 from annotation.models import Study
 from generation.jobs import enqueue
-from generation.permissions import Request
+from generation.permissions import Request, english
 
 Status = Report.Status
 
@@ -29,6 +29,7 @@ PAPER_METRICS = ("fidelity", "agreement", "diversity", "fbd", "energy")
 
 @never_cache
 @require_http_methods(["GET", "POST"])
+@english
 def report(request: Request, slug: str) -> HttpResponse:
     """The newest report; POST asks for another. htmx polls the part that shows progress."""
     study = get_object_or_404(Study.objects.owned_by(request.user), slug=slug)
@@ -160,8 +161,30 @@ def _tables(results: dict[str, Any]) -> dict[str, Any]:
             if m["value"] is None
         ),
         "metrics": METRICS.values(),
+        "other_metrics": _other_metrics(arms, metrics, results.get("floors", [])),
         "biomedclip": results["provenance"]["embedder"].startswith("biomedclip"),
     }
+
+
+def _other_metrics(
+    arms: list[str], metrics: dict[tuple[str, str], dict[str, Any]], floors: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """A row for each metric with a value that the first table doesn't show."""
+    by_metric = {floor["metric"]: floor for floor in floors}
+    rows = []
+    for key, metric in METRICS.items():
+        cells = [metrics[key, arm] for arm in arms if (key, arm) in metrics]
+        if key in PAPER_METRICS or all(cell["value"] is None for cell in cells):
+            continue
+        rows.append(
+            {
+                "metric": metric,
+                "cells": cells,
+                "floor": by_metric.get(key),
+                "digits": digits_for(cell["value"] for cell in cells),
+            }
+        )
+    return rows
 
 
 def _distinct(reasons: Iterable[str]) -> list[str]:

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotation.errors import AnswerError
 from annotation.models import (
@@ -52,7 +54,8 @@ def save_score(
         try:
             asked = study.protocol.criterion(criterion)
         except KeyError:
-            raise AnswerError(f"This study has no criterion “{criterion}”.") from None
+            message = _("This study has no criterion “{criterion}”.").format(criterion=criterion)
+            raise AnswerError(message) from None
         if asked.kind == Kind.TEXT:
             value, text = None, _checked_text(text)
         else:
@@ -97,11 +100,12 @@ def save_flag(*, reading: Reading, token: str, reason: str, sequence: int) -> Fl
     """
     with transaction.atomic():
         _running_study(reading)
-        shown = reading.shown_images.filter(token=token).first()
+        shown = next((s for s in reading.shown_images.all() if s.token == token), None)
         if shown is None:
-            raise AnswerError("There is no such image here.")
+            raise AnswerError(_("There is no such image here."))
         if reason not in Flag.Reason.values:
-            raise AnswerError(f"“{reason}” is no reason; there are: {', '.join(Flag.Reason)}.")
+            message = _("“{reason}” is no reason; there are: {reasons}.")
+            raise AnswerError(message.format(reason=reason, reasons=", ".join(Flag.Reason)))
         return _added(Flag, reading, {"shown_image": shown}, sequence, {"reason": reason})
 
 
@@ -112,9 +116,10 @@ def record_activity(
     with transaction.atomic():
         _running_study(reading)
         if act not in Activity.Act.values:
-            raise AnswerError(f"“{act}” is no activity; there are: {', '.join(Activity.Act)}.")
+            message = _("“{act}” is no activity; there are: {acts}.")
+            raise AnswerError(message.format(act=act, acts=", ".join(Activity.Act)))
         if len(str(detail)) > MOST_TEXT:
-            raise AnswerError("An activity's detail is too long.")
+            raise AnswerError(_("An activity's detail is too long."))
         key = {"reading": reading}
         return _added(Activity, reading, key, sequence, {"act": act, "detail": dict(detail)})
 
@@ -130,7 +135,7 @@ def _added(
     _check_sequence(sequence)
     row, new = model._default_manager.get_or_create(**key, sequence=sequence, defaults=answer)
     if not new and any(getattr(row, name) != given for name, given in answer.items()):
-        raise AnswerError("Something else was saved at the same moment: please answer again.")
+        raise AnswerError(_("Something else was saved at the same moment: please answer again."))
     _mark_started(reading)
     return row
 
@@ -172,25 +177,27 @@ def _running_study(reading: Reading) -> Study:
         .get(pk=reading.reader_id)
     )
     if reader.study.state != Study.State.RUNNING:
-        raise AnswerError("This study doesn't take answers now: it is not running.")
+        raise AnswerError(_("This study doesn't take answers now: it is not running."))
     if reader.state == Reader.State.REVOKED:
-        raise AnswerError("Your part in this study has ended.")
+        raise AnswerError(_("Your part in this study has ended."))
     return reader.study
 
 
 def _set(reading: Reading, letter: str) -> ReadingSet:
-    reading_set = reading.sets.filter(letter=letter).first()
+    # Compared here, not by the database: PostgreSQL breaks on a NUL.
+    reading_set = next((shown for shown in reading.sets.all() if shown.letter == letter), None)
     if reading_set is None:
-        raise AnswerError(f"There is no set {letter} here.")
+        raise AnswerError(_("There is no set {letter} here.").format(letter=letter))
     return reading_set
 
 
 def _checked_text(text: str) -> str:
     text = text.replace("\r\n", "\n").strip()
     if len(text) > MOST_TEXT:
-        raise AnswerError(f"The text has {len(text)} characters; {MOST_TEXT} are the most.")
+        message = _("The text has {length} characters; {most} are the most.")
+        raise AnswerError(message.format(length=len(text), most=MOST_TEXT))
     if "\0" in text:
-        raise AnswerError("The text holds a character that can't be stored.")
+        raise AnswerError(_("The text holds a character that can't be stored."))
     return text
 
 
@@ -199,18 +206,22 @@ def _check_value(criterion: Criterion, value: int | None) -> None:
         return
     whole = isinstance(value, int) and not isinstance(value, bool)
     if value is None or not whole or not criterion.minimum <= value <= criterion.maximum:
-        raise AnswerError(
-            f"{criterion.name} takes a whole number from {criterion.minimum} to "
-            f"{criterion.maximum}{' or “not applicable”' * criterion.not_applicable}, "
-            f"not {'“not applicable”' if value is None else repr(value)}."
-        )
+        if criterion.not_applicable:
+            message = _(
+                "{name} takes a whole number from {low} to {high} or “not applicable”, not {value}."
+            )
+        else:
+            message = _("{name} takes a whole number from {low} to {high}, not {value}.")
+        given = _("“not applicable”") if value is None else repr(value)
+        low, high = criterion.minimum, criterion.maximum
+        raise AnswerError(message.format(name=criterion.name, low=low, high=high, value=given))
 
 
 def _check_sequence(sequence: int) -> None:
     if not isinstance(sequence, int) or isinstance(sequence, bool) or sequence < 1:
-        raise AnswerError("The sequence number must be a whole number above 0.")
+        raise AnswerError(_("The sequence number must be a whole number above 0."))
     if sequence > time.time() * 1000 + CLOCK_TOLERANCE:
-        raise AnswerError("The answer is dated in the future: check this device's clock.")
+        raise AnswerError(_("The answer is dated in the future: check this device's clock."))
 
 
 def _checked_tiers(
@@ -218,16 +229,17 @@ def _checked_tiers(
 ) -> list[list[str]]:
     protocol = study.protocol
     if not protocol.ranking:
-        raise AnswerError("Sets are not ranked in this study.")
+        raise AnswerError(_("Sets are not ranked in this study."))
     letters = set(reading.sets.values_list("letter", flat=True))
     if protocol.rank_references:
         letters.add(REFERENCE_LETTER)
     ranked = [sorted(tier) for tier in tiers]
     named = [letter for tier in ranked for letter in tier]
     if sorted(named) != sorted(letters) or not all(ranked):
-        raise AnswerError(f"Rank each of {', '.join(sorted(letters))} once.")
+        message = _("Rank each of {sets} once.")
+        raise AnswerError(message.format(sets=", ".join(sorted(letters))))
     if not protocol.ties_allowed and any(len(tier) > 1 for tier in ranked):
-        raise AnswerError("Two sets can't share a rank in this study.")
+        raise AnswerError(_("Two sets can't share a rank in this study."))
     return ranked
 
 
@@ -313,7 +325,10 @@ def _missing(
     for letter, given in sorted(scores.items()):
         count = sum(criterion.key not in given for criterion in protocol.rated)
         if count:
-            missing.append(f"{count} score{'s' if count > 1 else ''} missing in set {letter}")
+            message = ngettext(
+                "{n} score missing in set {letter}", "{n} scores missing in set {letter}", count
+            )
+            missing.append(message.format(n=count, letter=letter))
     if protocol.ranking and ranking is None:
-        missing.append("ranking missing")
+        missing.append(_("ranking missing"))
     return missing

@@ -183,7 +183,7 @@ class Protocol:
         return replace(
             self,
             name=texts.get("name", self.name),
-            consent=texts.get("consent", self.consent),
+            consent=self.consent and texts.get("consent", self.consent),
             criteria=tuple(replace(c, **of.get(c.key, {})) for c in self.criteria),
             language=code if texts else self.language,
         )
