@@ -50,6 +50,12 @@ class Fetched:
         return self.content_type.startswith("text/html")
 
     @property
+    def location(self) -> bytes:
+        """Where it leads to; empty if nowhere."""
+        found = re.search(rb"^location: (/.*)$", self.head, re.IGNORECASE | re.MULTILINE)
+        return found[1] if found else b""
+
+    @property
     def fixed_head(self) -> bytes:
         """The head but for the length of the body."""
         lines = self.head.split(b"\n")
@@ -78,17 +84,19 @@ class Browser:
         )
 
     def overview(self) -> list[Fetched]:
-        """The pages around the readings: before consent, and after it."""
+        """The pages around the readings: before consent, after it, and with all handed in."""
         overview = reverse("annotation:reader-study", args=[self.reader.study.slug])
         outside = rf"{overview}\d+/"
         # Generators' pages are open to readers who are researchers elsewhere; arms and sets aren't.
         start, inside = [overview], overview
         if not is_researcher(self.reader.user):
             start, inside = [overview, reverse("home")], "/"
-        with self._entered(consented=False):
-            found = self._crawled(start, inside=inside, outside=outside)
-        if self.reader.study.protocol_data.get("consent"):
-            with self._entered():
+        found = []
+        for stage in ("asked", "reading", "done"):
+            with self._entered(consented=stage != "asked"):
+                if stage == "done":
+                    now = timezone.now()
+                    self.reader.readings.update(started_at=now, submitted_at=now)
                 found += self._crawled(start, inside=inside, outside=outside)
         return found
 
@@ -158,9 +166,9 @@ class Browser:
             seen.add(address)
             fetched = self._fetch(address)
             visited.append(fetched)
-            if not fetched.is_page:
-                continue
-            for link in _LINK.findall(fetched.body):
+            links = [fetched.location] if fetched.location else []
+            links += _LINK.findall(fetched.body) if fetched.is_page else []
+            for link in links:
                 link = urldefrag(link.decode()).url.replace("&amp;", "&")
                 if not link.startswith(never) and link.startswith(inside):
                     waiting += [] if re.match(outside, link) else [link]
@@ -186,13 +194,14 @@ class Browser:
                 "criterion": protocol.criteria[0].key,
                 "value": str(protocol.criteria[0].minimum),
                 "tiers": "|".join(ranked),
-                "text": "An answer",
                 "token": shown.token if shown else "",
                 "reason": "other",
+                "acts": "[]",
                 "reader": keys[0].decode() if keys else "",
                 "sequence": str(time.time_ns() // 1_000_000 + place),
             }
-            answers += [self._fetch(address, answer) for address in takers]
+            for text in ({}, {"text": "An answer"}):  # where a text is sent, no value counts
+                answers += [self._fetch(address, answer | text) for address in takers]
         actions = {action for fetched in visited for action in _FORM.findall(fetched.body)}
         forms = sorted(action.decode() for action in actions)
         return answers + [self._fetch(a, form) for a in forms if a.startswith(inside)]
