@@ -122,7 +122,11 @@ def balance(
         within={(places[i], arms[j]): _span(own[:, i, j]) for i, j in cells},
         uneven_readers=np.flatnonzero(np.ptp(own, axis=(1, 2)) > 1).tolist(),
         of_a_case=_span(of_cases),
-        uneven_cases=[cases[i].case for i in np.flatnonzero(np.ptp(of_cases, axis=1) > 1)],
+        uneven_cases=[
+            ref.case
+            for ref, uneven in zip(cases, np.ptp(of_cases, axis=1) > 1, strict=True)
+            if uneven
+        ],
         neighbours=_neighbours(counted, together=together),
         first_of_pair=_first_of_pair(counted, cases),
         first_cases=len({plan[0].case for plan in counted}),

@@ -119,7 +119,7 @@ def plan_reader(
             f"not {checks}."
         )
     pairs = _pairs(cases, practice)
-    tries = [(ref.case,) for ref in practice]
+    tries: list[tuple[int, ...]] = [(ref.case,) for ref in practice]
     letters = _letters("letters", secret=secret, slot=slot, pairs=pairs, arms=arms)
     dealt = _letters("practice", secret=secret, slot=slot, pairs=tries, arms=arms)
     order = _order(secret=secret, slot=slot, pairs=pairs)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import cast
 
 from django.db import IntegrityError, transaction
 
@@ -97,7 +98,7 @@ def stored_plans(readers: Sequence[Reader]) -> dict[Reader, list[design.PlannedC
             "case_set__arm",
         )
     ):
-        planned = design.PlannedCase(case, {}, kind)
+        planned = design.PlannedCase(case, {}, cast(design.Kind, kind))
         plans[reader].setdefault(position, planned).arms[letter] = arm
     return {reader: list(plans[reader.pk].values()) for reader in readers if reader.pk in plans}
 

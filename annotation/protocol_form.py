@@ -27,10 +27,12 @@ class StyledForm(forms.Form):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
-            field.widget.attrs["class"] = {
-                forms.Select: "form-select",
-                forms.CheckboxInput: "form-check-input",
-            }.get(type(field.widget), "form-control")
+            if isinstance(field.widget, forms.Select):
+                field.widget.attrs["class"] = "form-select"
+            elif isinstance(field.widget, forms.CheckboxInput):
+                field.widget.attrs["class"] = "form-check-input"
+            else:
+                field.widget.attrs["class"] = "form-control"
 
     def raw(self) -> dict[str, Any]:
         """What was typed, right or wrong."""

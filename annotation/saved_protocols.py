@@ -26,8 +26,10 @@ def save_protocol(
     Raises:
         ProtocolError: a shipped protocol or another one of the owner's has this key.
     """
-    others = SavedProtocol.objects.filter(owner=owner).exclude(pk=saved and saved.pk)
-    if protocol.key in presets() or others.filter(data__key=protocol.key).exists():
+    others = SavedProtocol.objects.filter(owner=owner, data__key=protocol.key)
+    if saved:
+        others = others.exclude(pk=saved.pk)
+    if protocol.key in presets() or others.exists():
         raise ProtocolError(f"There is a protocol “{protocol.key}” already: choose another name.")
     saved = saved or SavedProtocol(owner=owner)
     saved.name, saved.data = protocol.name, protocol.to_dict()
