@@ -1,6 +1,6 @@
 """Agreement between readers: intraclass correlation and Kendall's W."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ class ReaderAgreement:
 
     1: other readers for each set; 2: all sets by the same readers, drawn from more (absolute
     agreement); 3: by these readers only (consistency). 1: of one reader's score; k: of the mean of
-    the k readers. `n` counts the sets that all k readers scored.
+    the k readers, never given as less than −1. `n` counts the sets that all k readers scored.
     """
 
     forms: dict[str, Estimate]
@@ -59,8 +59,22 @@ def intraclass(scores: pd.DataFrame, *, resamples: int = 2000, seed: int = 0) ->
     counts = unit_counts(pairs, resamples=resamples, rng=np.random.default_rng(seed))
     once, draws = _icc(values, np.ones((1, len(values)))), _icc(values, counts)
     size = {"clusters": len(set(pairs)), "pairs": len(set(pairs)), "n": len(values)}
-    forms = {form: with_interval(once[0, i], draws[:, i], **size) for i, form in enumerate(FORMS)}
-    return ReaderAgreement(forms, readers)
+    forms = [with_interval(once[0, i], draws[:, i], on_z=True, **size) for i in range(3)]
+    forms += [_of_the_mean(single, readers) for single in forms]
+    return ReaderAgreement(dict(zip(FORMS, forms, strict=True)), readers)
+
+
+def _of_the_mean(single: Estimate, readers: int) -> Estimate:
+    """The agreement of the readers' mean from that of one, limits too (Spearman–Brown)."""
+
+    def stepped(r: float | None) -> float | None:
+        if r is None:
+            return None
+        scale = 1 + (readers - 1) * r
+        return max(-1.0, readers * r / scale) if scale > 0 else -1.0
+
+    value, low, high = (stepped(v) for v in (single.value, single.low, single.high))
+    return replace(single, value=value, low=low, high=high)
 
 
 def why_no_agreement(readers: int, pairs: int, values: np.ndarray) -> str:
@@ -90,9 +104,9 @@ def self_agreement(scores: pd.DataFrame, *, resamples: int = 2000, seed: int = 0
 
 
 def _icc(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """`FORMS` of (targets, readers), targets standing as often as weights say.
+    """The three of one reader, of (targets, readers), targets standing as often as weights say.
 
-    Shape (resamples, 6); NaN where all values of a resample are equal.
+    Shape (resamples, 3); NaN where all values of a resample are equal.
     """
     k = values.shape[1]
     values = values - values.mean()  # so that sums of squares don't cancel
@@ -104,19 +118,14 @@ def _icc(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     total = weights @ (values**2).sum(axis=1) - n * k * grand**2
     within = (total - rows * (n - 1)) / (n * (k - 1))
     error = (total - rows * (n - 1) - between * (k - 1)) / ((n - 1) * (k - 1))
-    shift = (between - error) / n
+    over = (rows - within, rows - error, rows - error)
+    all_of = (
+        rows + (k - 1) * within,
+        rows + (k - 1) * error + k * (between - error) / n,
+        rows + (k - 1) * error,
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
-        icc = np.stack(
-            [
-                (rows - within) / (rows + (k - 1) * within),
-                (rows - error) / (rows + (k - 1) * error + k * shift),
-                (rows - error) / (rows + (k - 1) * error),
-                (rows - within) / rows,
-                (rows - error) / (rows + shift),
-                (rows - error) / rows,
-            ],
-            axis=1,
-        )
+        icc = np.stack(over, axis=1) / np.stack(all_of, axis=1)
     return np.where((total > 1e-12)[:, None] & np.isfinite(icc), icc, np.nan)
 
 

@@ -38,7 +38,7 @@ def krippendorff_alpha(
     counts = unit_counts(pairs, resamples=resamples, rng=np.random.default_rng(seed))
     once = np.ones((1, len(ratings)))
     value, draws = (_alpha(coincidences, w, values, level) for w in (once, counts))
-    return with_interval(value[0], draws, clusters=clusters, pairs=clusters, n=n)
+    return with_interval(value[0], draws, clusters=clusters, pairs=clusters, n=n, on_z=True)
 
 
 def _coincidences(ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

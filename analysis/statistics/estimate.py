@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.statistics.resampling import percentile_interval
+from analysis.statistics.resampling import percentile_interval, z_interval
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,20 @@ def with_interval(
     n: int,
     p: float | None = None,
     missing: str = "",
+    on_z: bool = False,
 ) -> Estimate:
-    """An estimate with the percentile interval of its bootstrap draws.
+    """An estimate with the interval of its bootstrap draws.
 
     Args:
         draws: Shape (resamples,); NaN where undefined.
         clusters: What was resampled.
         missing: Why there is no p, when there should be one.
+        on_z: For coefficients of agreement: `z_interval` instead of percentiles.
     """
-    limits = percentile_interval(draws, clusters=clusters)
+    if on_z:
+        limits = z_interval(value, draws, clusters=clusters)
+    else:
+        limits = percentile_interval(draws, clusters=clusters)
     reasons = [] if limits else ["no interval: undefined in too many resamples"]
     if missing:
         reasons.append(missing)

@@ -108,16 +108,18 @@ def _kappa(two: np.ndarray, weights: np.ndarray, size: dict[str, int]) -> Estima
     )
     if np.isnan(found[0]):
         return not_estimable("all scores are equal", **size)
-    return with_interval(found[0], found[1:], clusters=size["pairs"], **size)
+    return with_interval(found[0], found[1:], clusters=size["pairs"], on_z=True, **size)
 
 
 def _excess(r: np.ndarray, i: int, j: int, *, tests: int, size: dict[str, int]) -> Estimate:
     others = [k for k in range(r.shape[1]) if k not in (i, j)]
     if len(others) < 2:
         return not_estimable(f"{r.shape[1]} readers: two others are needed to compare with", **size)
-    if size["pairs"] < MIN_PAIRS or not np.isfinite(r[0]).all():
+    known = np.isfinite(r[0])  # unless a reader's scores are constant, or two share no set
+    by = [(k, m) for k, m in permutations(others, 2) if known[[i, j, k], [k, m, m]].all()]
+    if size["pairs"] < MIN_PAIRS or not by or not known[i, j]:
         return not_estimable("too few common sets, or constant scores", **size)
-    k, m = np.array(list(permutations(others, 2))).T
+    k, m = np.array(by).T
     with np.errstate(invalid="ignore", divide="ignore"):
         explained = np.median(r[:, i, k] * r[:, j, m] / r[:, k, m], axis=1)
     # Where others hardly agree the ratio means nothing; two can't share more than all of a truth.
@@ -134,6 +136,9 @@ def _correlations(ratings: np.ndarray, weights: np.ndarray) -> np.ndarray:
     r = np.ones((len(weights), readers, readers))
     for i, j in combinations(range(readers), 2):
         both = np.isfinite(ratings[:, [i, j]]).all(axis=1)
+        if not both.any():
+            r[:, i, j] = r[:, j, i] = np.nan
+            continue
         x, y = ratings[both][:, [i, j]].T - ratings[both][:, [i, j]].mean(axis=0)[:, None]
         w = weights[:, both]
         total = np.maximum(w.sum(axis=1), 1)

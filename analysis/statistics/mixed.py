@@ -147,13 +147,18 @@ def fit_reml(
     """
     design = _Blocks.of(x, y, blocks, nested, crossed)
     names = [*nested, *(["reader"] if crossed is not None else [])]
-    start = np.full(len(names), 0.5)
+    # Variances over the residual one, as log(1 + v): evenly spread, and steep at 0, where a search
+    # in standard deviations would get stuck.
     found = minimize(
-        design.deviance, start, method="L-BFGS-B", bounds=[(0, 1e3)] * len(names),
-        options={"ftol": 1e-12, "gtol": 1e-6},
-    )  # fmt: skip
-    beta, inverse, residual, _ = design.solve(found.x)
-    sd = dict(zip(names, (found.x * np.sqrt(residual)).tolist(), strict=True))
+        lambda logs: design.deviance(np.expm1(logs)),
+        np.full(len(names), 0.25),
+        method="L-BFGS-B",
+        bounds=[(0, 14)] * len(names),
+        options={"ftol": 1e-13, "gtol": 1e-7},
+    )
+    ratios = np.expm1(found.x)
+    beta, inverse, residual, _ = design.solve(ratios)
+    sd = dict(zip(names, np.sqrt(ratios * residual).tolist(), strict=True))
     return Fit(beta, inverse * residual, sd | {"score": float(np.sqrt(residual))})
 
 
@@ -189,10 +194,10 @@ class _Blocks:
         """β, (xᵀH⁻¹x)⁻¹, the residual variance, log|H| + log|xᵀH⁻¹x|; H is the covariance over it.
 
         Args:
-            ratios: Standard deviations of the random effects over the residual one.
+            ratios: Variances of the random effects over the residual one.
         """
         nested = len(self.alike)
-        h = np.tensordot(ratios[:nested] ** 2, self.alike, axes=1) + np.eye(self.rows.shape[1])
+        h = np.tensordot(ratios[:nested], self.alike, axes=1) + np.eye(self.rows.shape[1])
         # Padded rows are zero but for the 1 on the diagonal: they add nothing.
         lower = np.linalg.cholesky(h)
         white = np.linalg.solve(lower, self.rows)
@@ -200,8 +205,8 @@ class _Blocks:
         log_det = 2 * np.log(np.einsum("bmm->bm", lower)).sum()
         p, readers = self.p, gram.shape[0] - self.p - 1
         if readers:  # Woodbury: readers cross all blocks
-            z = ratios[-1] * gram[p + 1 :]
-            inner = np.eye(readers) + ratios[-1] * z[:, p + 1 :]
+            z = np.sqrt(ratios[-1]) * gram[p + 1 :]
+            inner = np.eye(readers) + np.sqrt(ratios[-1]) * z[:, p + 1 :]
             gram = gram[: p + 1, : p + 1] - z[:, : p + 1].T @ np.linalg.solve(inner, z[:, : p + 1])
             log_det += np.linalg.slogdet(inner)[1]
         inverse = np.linalg.inv(gram[:p, :p])

@@ -26,8 +26,10 @@ class Panel:
     def from_frame(cls, scores: pd.DataFrame, *, arms: Sequence) -> Self:
         """From columns reader, case, pair, kind, arm, value; each cell at most once.
 
-        Cases and readers without a score are not in the panel; arms are all of `arms`, in order.
+        Cases and readers without a score are not in the panel; arms are all of `arms`, in order,
+        and scores of other arms are left out.
         """
+        scores = scores[scores["arm"].isin(list(arms))]
         cases = scores[["case", "pair", "kind"]].drop_duplicates("case").sort_values("case")
         readers = tuple(sorted(scores["reader"].unique()))
         values = np.full((len(readers), len(cases), len(arms)), np.nan)

@@ -152,8 +152,8 @@ class Choices:
     open: np.ndarray  # (choice sets, tiers): which tiers could be chosen
     chosen: np.ndarray  # (rankings, features): sums over each ranking's choices
     offered: np.ndarray  # (rankings, choice sets)
-    beats: np.ndarray  # (rankings, items, items): chosen while the other was left, or tied with it
-    sizes: np.ndarray  # (rankings, sizes): how often a tier of this size was chosen
+    beats: np.ndarray  # (rankings, items, items): chosen while the other was left
+    ties: np.ndarray  # (rankings, 2, sizes − 1): of this size; one item where one was possible
 
     @classmethod
     def of(cls, rankings: list[list[tuple[tuple, tuple]]], *, items: int) -> "Choices":
@@ -172,17 +172,20 @@ class Choices:
             member[i, list(left)] = True
         count = len(rankings)
         chosen = np.zeros((count, features.shape[1]))
-        offered, sizes = np.zeros((count, len(sets))), np.zeros((count, largest))
+        offered, ties = np.zeros((count, len(sets))), np.zeros((count, 2, largest - 1))
         beats = np.zeros((count, items, items))
         for r, ranking in enumerate(rankings):
             for tier, left in ranking:
                 chosen[r] += features[place[tier]]
                 offered[r, which[left]] += 1
-                sizes[r, len(tier) - 1] += 1
-                beats[r][np.ix_(tier, left)] += 1
+                beats[r][np.ix_(tier, [i for i in left if i not in tier])] += 1
+                if len(tier) == 1:
+                    ties[r, 1, : len(left) - 1] += 1
+                else:
+                    ties[r, 0, len(tier) - 2] += 1
         holds = features[:, :items] > 0
         open_ = (holds.astype(int) @ (~member).T.astype(int) == 0).T
-        return cls(features, open_, chosen, offered, beats, sizes)
+        return cls(features, open_, chosen, offered, beats, ties)
 
     def fit(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log-worths (resamples, items) of greatest likelihood, and which were regularised.
@@ -225,13 +228,14 @@ class Choices:
         return beta[:, :items], pseudo[:, 0] > 0
 
     def _finite(self, weights: np.ndarray) -> np.ndarray:
-        """Whether the likelihood has a maximum: each item beats each other, if only by others.
+        """Whether the likelihood surely has a maximum.
 
-        And each size of tier was chosen at least once.
+        So it has where each item beats each other, if only by way of others, and each size of tie
+        came about at least once and was passed over for one item at least once.
         """
-        items = self.beats.shape[1]
+        items, ties = self.beats.shape[1], self.ties.reshape(len(self.ties), -1)
         beats = (weights @ self.beats.reshape(len(self.beats), -1)).reshape(-1, items, items) > 0
         reach = beats | np.eye(items, dtype=bool)
         for _ in range(items.bit_length()):
             reach = np.matmul(reach.astype(np.float32), reach.astype(np.float32)) > 0
-        return reach.all(axis=(1, 2)) & ((weights @ self.sizes) > 0).all(axis=1)
+        return reach.all(axis=(1, 2)) & (weights @ ties > 0).all(axis=1)

@@ -15,7 +15,9 @@ from scipy.stats import friedmanchisquare, norm, rankdata, studentized_range, wi
 from analysis.statistics import MIN_PAIRS
 from analysis.statistics.estimate import Estimate, not_estimable
 from analysis.statistics.panel import Panel, group_means
-from analysis.statistics.resampling import holm
+from analysis.statistics.resampling import holm, sign_flips
+
+EXACT = 13  # pairs; of more, SciPy's distribution serves
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,17 @@ def _signed_rank(differences: np.ndarray) -> Estimate:
     outside = n * (n + 1) / 4 - norm.ppf(0.975) * np.sqrt(n * (n + 1) * (2 * n + 1) / 24)
     k = int(np.floor(outside))
     limits = (float(walsh[k]), float(walsh[-1 - k])) if k >= 0 else (None, None)
-    p = float(wilcoxon(differences, zero_method="pratt").pvalue) if differences.any() else 1.0
+    p = _signed_rank_p(differences) if differences.any() else 1.0
     reason = "" if k >= 0 else f"no interval: {n} pairs of prompts are too few for 95 %"
     return Estimate(float(np.median(walsh)), *limits, p, pairs=n, n=n, reason=reason)
+
+
+def _signed_rank_p(differences: np.ndarray) -> float:
+    """Two-sided, zeros as Pratt; exact with ties too while there are few pairs."""
+    n = len(differences)
+    if n > EXACT:
+        return float(wilcoxon(differences, zero_method="pratt").pvalue)
+    ranks = np.where(differences == 0, 0, rankdata(np.abs(differences)))
+    flips = sign_flips(n, resamples=2**EXACT, rng=np.random.default_rng(0))
+    observed = abs(float(np.sign(differences) @ ranks))
+    return float((np.abs(flips @ ranks) >= observed - 1e-9).mean())

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.stats import norm, t
 
 MIN_PERMUTATIONS = 100
+MAX_ON_Z = 0.9999  # nearer to 1, z runs away
 
 
 def cluster_counts(clusters: int, *, resamples: int, rng: np.random.Generator) -> np.ndarray:
@@ -41,6 +42,26 @@ def percentile_interval(
     wide = math.sqrt(clusters / (clusters - 1)) * t.ppf((1 + level) / 2, clusters - 1)
     low, high = np.quantile(defined, [norm.cdf(-wide), norm.cdf(wide)])
     return float(low), float(high)
+
+
+def z_interval(value: float, draws: np.ndarray, *, clusters: int) -> tuple[float, float] | None:
+    """95 % interval of a coefficient of at most 1: value ± t · bootstrap error, on Fisher's z.
+
+    With ten pairs, percentiles of an agreement lie too low and hold the truth 89 % of the time;
+    these hold it 93 % of the time (`benchmarks/claims.py`).
+
+    Args:
+        value, draws, clusters: As of `percentile_interval`.
+    """
+    defined = draws[np.isfinite(draws)]
+    if clusters < 2 or len(defined) < 0.95 * len(draws):
+        return None
+    if not np.ptp(defined):
+        return float(defined[0]), float(defined[0])
+    centre, z = (np.arctanh(np.clip(v, -MAX_ON_Z, MAX_ON_Z)) for v in (value, defined))
+    half = math.sqrt(clusters / (clusters - 1)) * t.ppf(0.975, clusters - 1) * z.std()
+    low, high = np.tanh([centre - half, centre + half])
+    return float(min(low, value)), float(max(high, value))
 
 
 def pair_block_p(

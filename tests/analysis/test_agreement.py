@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analysis.statistics.agreement import (
     _icc,
@@ -39,6 +41,37 @@ def test_icc_is_that_of_shrout_and_fleiss():
     assert round(found.average.value, 2) == 0.62
     assert (found.readers, found.single.n, found.single.pairs) == (4, 6, 6)
     assert found.single.low < 0.29 < found.single.high
+
+
+def test_all_six_forms_are_those_of_shrout_and_fleiss():
+    found = intraclass(tidy(SHROUT_FLEISS)).forms
+    assert list(found) == ["1,1", "2,1", "3,1", "1,k", "2,k", "3,k"]
+    assert [round(e.value, 2) for e in found.values()] == [0.17, 0.29, 0.71, 0.44, 0.62, 0.91]
+    assert all(e.low < e.value < e.high for e in found.values())
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=10, deadline=None)
+def test_pingouin_finds_the_same_six_forms(seed):
+    pingouin = pytest.importorskip("pingouin", reason="an oracle for tests only")
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(8, 1)) + rng.normal(size=(1, 3)) + rng.normal(size=(8, 3))
+    scores = tidy(values)
+    theirs = pingouin.intraclass_corr(scores, targets="case", raters="reader", ratings="value")
+    ours = [e.value for e in intraclass(scores, resamples=2).forms.values()]
+    assert ours == pytest.approx(np.maximum(theirs["ICC"].to_numpy(), -1), abs=1e-9)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=20, deadline=None)
+def test_severity_matters_to_absolute_agreement_only(seed):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(8, 1)) + rng.normal(size=(8, 3))
+    fair, severe = (
+        intraclass(tidy(v), resamples=2).forms for v in (values, values - np.array([0, 0, 5]))
+    )
+    assert severe["3,1"].value == pytest.approx(fair["3,1"].value)
+    assert abs(severe["2,1"].value) < abs(fair["3,1"].value)
 
 
 def test_the_intervals_of_icc_are_those_of_repeated_targets():

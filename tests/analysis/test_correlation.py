@@ -3,9 +3,16 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import kendalltau, spearmanr
 
-from analysis.statistics.correlation import _weighted_spearman, beyond_arm, pooled_spearman, table
+from analysis.statistics.correlation import (
+    _weighted_spearman,
+    between_arms,
+    beyond_arm,
+    pooled_spearman,
+    repeated_measures,
+    table,
+)
 from tests.analysis.simulated import study
 
 ARMS = ["arm0", "arm1", "arm2"]
@@ -125,3 +132,51 @@ def test_resampled_pooled_coefficients_equal_those_of_repeated_rows():
     x, y, weights = rng.integers(0, 5, 12), rng.normal(size=12), rng.integers(0, 4, (3, 12))
     expected = [spearmanr(np.repeat(x, w), np.repeat(y, w)).statistic for w in weights]
     assert _weighted_spearman(x, y, weights) == pytest.approx(expected)
+
+
+def test_repeated_measures_are_those_of_bland_and_altman(shared_data):
+    data = pd.read_csv(shared_data / "worked-examples" / "bland_altman_1995.csv")
+    found = repeated_measures(*(data[c].to_numpy() for c in ("pH", "PaCO2", "Subject")))
+    assert round(found.value, 3) == -0.507
+    assert found.n - found.pairs - 1 == 38
+    assert found.p < 0.001
+    assert (round(found.low, 2), round(found.high, 2)) == (-0.71, -0.23)
+
+
+def test_repeated_measures_that_cannot_be_say_why():
+    once = np.arange(4.0)
+    assert "4 measurements of 4 subjects" in repeated_measures(once, once, np.arange(4)).reason
+    flat = np.repeat(once, 3)
+    assert "doesn't vary" in repeated_measures(flat, flat, np.repeat(np.arange(4), 3)).reason
+
+
+def test_five_arms_in_perfect_order_have_the_exact_p():
+    scores, _ = study(np.random.default_rng(8), arms=5, shared=3)
+    arms = [f"arm{a}" for a in range(5)]
+    data = table(scores, scores.drop(columns="reader"), arms=arms)
+    found = between_arms(data, **FEW)
+    assert (found.value, found.n) == (1, 5)
+    assert found.p == pytest.approx(2 / 120)
+
+
+def test_three_arms_have_an_order_and_no_p():
+    data = joined(*study(np.random.default_rng(9)))
+    found = between_arms(data, **FEW)
+    expected = kendalltau(data.metric.mean(axis=0), data.scores.mean(axis=0)).statistic
+    assert found.value == pytest.approx(expected)
+    assert found.p is None
+    assert "no p: 3 arms, 5 are needed" in found.reason
+    flat = joined(*(f.assign(value=1.0) for f in study(np.random.default_rng(9))))
+    assert between_arms(flat).reason == "all arms have equal means"
+
+
+def test_descriptive_numbers_take_every_score_there_is():
+    scores, metric = study(np.random.default_rng(1), readers=2)
+    lacking = scores.drop(index=0)
+    assert joined(lacking, metric).scores[0] == pytest.approx(
+        scores[(scores["case"] == 1) & (scores["reader"] == "R2")]["value"].to_numpy()
+    )
+    all_given = joined(lacking, metric, complete=False).scores[0]
+    assert all_given[1:] == pytest.approx(
+        scores[scores["case"] == 1].groupby("arm")["value"].mean().to_numpy()[1:]
+    )

@@ -4,12 +4,16 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from scipy.stats import false_discovery_control
 
 from analysis.statistics.resampling import (
+    benjamini_hochberg,
     cluster_counts,
     holm,
     pair_block_p,
     percentile_interval,
+    sign_flips,
+    z_interval,
 )
 
 
@@ -69,3 +73,29 @@ def test_too_few_different_permutations_give_no_p():
 def test_holm_steps_down_and_counts_what_is_missing():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([None, 0.02, None]) == [None, pytest.approx(0.06), None]
+
+
+def test_benjamini_hochberg_is_scipys_and_counts_what_is_missing():
+    ps = [0.2, 0.001, 0.04, 0.03, 0.9]
+    assert benjamini_hochberg(ps) == pytest.approx(false_discovery_control(ps))
+    assert benjamini_hochberg([None, 0.02, None]) == [None, pytest.approx(0.06), None]
+    assert benjamini_hochberg([]) == []
+
+
+def test_few_blocks_have_every_row_of_signs_once_and_many_a_sample_with_the_observed():
+    rng = np.random.default_rng(0)
+    few = sign_flips(4, resamples=16, rng=rng)
+    assert len({tuple(row) for row in few}) == 16
+    many = sign_flips(20, resamples=50, rng=rng)
+    assert many.shape == (51, 20)
+    assert (many[0] == 1).all()
+    assert set(np.unique(many)) == {-1, 1}
+
+
+def test_an_interval_on_z_lies_about_its_value_and_never_beyond_one():
+    rng = np.random.default_rng(1)
+    low, high = z_interval(0.9, np.tanh(np.arctanh(0.9) + 0.5 * rng.normal(size=500)), clusters=10)
+    assert low < 0.9 < high < 1
+    assert np.arctanh(high) - np.arctanh(0.9) == pytest.approx(np.arctanh(0.9) - np.arctanh(low))
+    assert z_interval(1.0, np.ones(9), clusters=10) == (1, 1)
+    assert z_interval(0.5, np.full(9, np.nan), clusters=10) is None
