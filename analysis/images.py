@@ -1,6 +1,7 @@
 """The images of a study, by set and by pair."""
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -44,6 +45,11 @@ class StudyImages:
     def all(self) -> list[Image]:
         """Every image once, by content."""
         groups = [*self.generated.values(), *self.real.values()]
+        return list({image.sha256: image for group in groups for image in group}.values())
+
+    def and_training(self, training: Mapping[int, Sequence[Image]]) -> list[Image]:
+        """Every image once, with those that generators were trained on (see `training_images`)."""
+        groups = [self.all(), *training.values()]
         return list({image.sha256: image for group in groups for image in group}.values())
 
     def differences(self) -> list[str]:

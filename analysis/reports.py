@@ -85,27 +85,36 @@ def perform_report(report: Report) -> None:
     """
     # Not at the top: the page that queues a report needs neither pandas nor matplotlib.
     from analysis import charts
-    from analysis.measures import MeasureError, Measurements, embed_images
+    from analysis.embedding import MeasureError, embed_images
+    from analysis.measures import Measurements
     from analysis.results import Results
+    from analysis.sources import gather_sources, training_images
 
     study = report.study
     if not study.results_visible:
         raise ReportError("Results by arm are hidden: the study is open again.")
     report.beat(done=0, message="Loading the embedder")
     images = StudyImages.of(study)
+    training = training_images(images.arms)
+    everything = images.and_training(training)
+    Report.objects.filter(pk=report.pk).update(total=len(everything))
     try:
         embedder = load_embedder(
             report.embedder, sources=settings.EMBEDDER_SOURCES, device=_device(settings.DEVICE)
         )
         features = embed_images(
-            images.all(),
+            everything,
             embedder=embedder,
             progress=lambda done: report.beat(done=done, message="Embedding images"),
         )
+        report.beat(message="Measuring")
+        sources = gather_sources(
+            images, training, embedder=embedder, features=features, progress=report.beat
+        )
+        measurements = Measurements(images, features, sources, progress=report.beat)
     except (EmbedderError, MeasureError, ValueError) as error:
         raise ReportError(str(error)) from error
-    report.beat(message="Measuring and analysing")
-    measurements = Measurements(images, features)
+    report.beat(message="Analysing")
     results = Results(study, measurements, resamples=report.resamples, seed=report.seed)
     results.data["provenance"] = _provenance(report, results.scores, embedder)
     figures = {

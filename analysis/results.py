@@ -26,7 +26,6 @@ CLAIMS = (
     ("agreement", "prompt_faithfulness", 1),
     ("diversity", "intra_set_diversity", 1),
 )
-CORRELATED = ("energy", "fidelity", "agreement", "diversity")
 CELL = ["case", "pair", "kind", "arm"]
 
 
@@ -67,6 +66,12 @@ class Results:
             "ranks": self._ranks(),
             "metrics": self._metric_table(),
             "floor": self._floor(),
+            "floors": [asdict(floor) for floor in measurements.floors(seed=seed)],
+            "metric_findings": [
+                {"metric": v.metric, "arm": str(v.arm), "value": v.value, "rows": list(v.rows)}
+                for v in measurements.values
+                if v.rows
+            ],
             "correlations": self._correlations(),
             "readers": self._reader_agreement(),
             "image_differences": measurements.images.differences(),
@@ -90,7 +95,7 @@ class Results:
             "arms": len(self.arms),
             "cases": len(self.cases),
             "pairs": self.cases["pair"].nunique(),
-            "images": len(self.measurements.features),
+            "images": len(self.measurements.images.all()),
             "readers": readers.count(),
             "readers_with_scores": self.scores["reader"].nunique(),
             "readers_revoked": self.study.readers.count() - readers.count(),
@@ -130,7 +135,7 @@ class Results:
     # Metrics
 
     def _metric_frames(self) -> dict[str, pd.DataFrame]:
-        """Per metric its values below the level of arms; agreement has a pair and no case."""
+        """Per metric its values below the level of arms; those of pairs have no case."""
         rows = [
             {"metric": v.metric, "case": v.case.position, "arm": str(v.arm), "value": v.value}
             for v in self.measurements.values
@@ -139,8 +144,10 @@ class Results:
         frame = pd.DataFrame(rows, columns=["metric", "case", "arm", "value"])
         frame = frame.merge(self.cases, on="case", how="left")
         frames = {m: frame[frame["metric"] == m][[*CELL, "value"]] for m in METRICS}
-        frames["agreement"] = frames["agreement"].drop(columns="case")
-        return frames
+        return {
+            m: f.drop(columns="case") if METRICS[m].scope == "pair" else f
+            for m, f in frames.items()
+        }
 
     def _metric_table(self) -> list[dict[str, Any]]:
         """Per arm and metric: the value over the study with its interval, and n."""
@@ -148,8 +155,11 @@ class Results:
         by_pair = frames["frechet"].groupby(["pair", "arm"], as_index=False)["value"].mean()
         by_pair["value"] = by_pair["value"].map(fidelity)
         frames["fidelity"] = by_pair.assign(case=by_pair["pair"], kind="pair", reader="")
-        frames["agreement"] = frames["agreement"].assign(case=lambda f: f["pair"])
-        means = {m: self._means(f) for m, f in frames.items() if m != "fbd"}
+        frames = {
+            m: f.assign(case=f["pair"]) if METRICS[m].scope == "pair" else f
+            for m, f in frames.items()
+        }
+        means = {m: self._means(f) for m, f in frames.items() if METRICS[m].scope != "arm"}
         rows = []
         for arm in self.measurements.images.arms:
             own = {v.metric: v for v in self.measurements.values if v.arm == arm and not v.case}
@@ -161,8 +171,10 @@ class Results:
                 elif estimate is None:
                     estimate = Estimate(
                         own[metric].value,
+                        own[metric].low,
+                        own[metric].high,
                         pairs=self.cases["pair"].nunique(),
-                        reason="no interval: one value an arm",
+                        reason="no interval: one value an arm" if own[metric].low is None else "",
                     )
                 images = own[metric].n if metric in own else 0
                 rows.append(
@@ -214,7 +226,8 @@ class Results:
         others = [
             # No p: with this many cells the smallest would be chance.
             self._correlation(metric, c.key) | {"claim": False, "p": None, "p_holm": None}
-            for metric in CORRELATED
+            for metric, values in self.metrics.items()
+            if not values.empty
             for c in self.protocol.rated
             if (metric, c.key) not in named
         ]

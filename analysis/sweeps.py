@@ -18,8 +18,7 @@ import numpy as np
 from django.conf import settings
 from PIL import Image as Pillow
 
-from analysis.measures import BATCH as EMBEDDED_AT_ONCE
-from analysis.measures import embed_images
+from analysis.embedding import embed_images
 from analysis.metrics.embedders import load_embedder
 from analysis.metrics.sets import PromptSets, measure_sets
 from analysis.sweep_cells import Cell, Show, write_whole
@@ -282,8 +281,8 @@ class Sweep:
     def _measure(self, files: list[list[Path]], show: Show) -> dict[str, Any]:
         flat = [path for paths in files for path in paths]
         parts: list[np.ndarray] = []
-        for number, batch in enumerate(batches(flat, EMBEDDED_AT_ONCE)):
-            show(number * EMBEDDED_AT_ONCE, len(flat), "measuring")
+        for number, batch in enumerate(batches(flat, self.embedder.batch)):
+            show(number * self.embedder.batch, len(flat), "measuring")
             parts.append(self.embedder.embed([_read_image(path) for path in batch]))
         sets = iter(np.split(np.concatenate(parts), len(files)))
         prompts = [

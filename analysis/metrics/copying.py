@@ -108,10 +108,10 @@ def find_copies(
             "Copying can't be told without the training images: register the data set that the "
             "generator was trained on."
         )
-    generated, training = both_features(generated, training)
-    held_out, _ = both_features(held_out, training)
     if len(held_out) < 2:
         raise ValueError("Copying needs at least 2 held-out real images to compare with.")
+    generated, training = both_features(generated, training)
+    held_out, _ = both_features(held_out, training)
     near, nearest = _nearest(generated, training, distances)
     free = np.sort(_nearest(held_out, training, distances)[0])
     rank = max(1, math.ceil(QUANTILE * len(free)))  # of the threshold among the held-out
@@ -205,7 +205,7 @@ _BIAS = (
 
 @metric(
     name="Copied share, by features",
-    takes=("features", "training", "real"),
+    takes=("features", "training", "held_out"),
     formula="share of generated images nearer to a training image than 99.9 % of held-out real "
     "images are",
     bias=_BIAS,
@@ -218,7 +218,7 @@ def copying(generated: np.ndarray, training: np.ndarray, held_out: np.ndarray) -
 
 @metric(
     name="Copied share, by pixels",
-    takes=("tiles", "training_tiles", "real_tiles"),
+    takes=("tiles", "training_tiles", "held_out_tiles"),
     formula="the same by the largest difference among 16 tiles of the image at 32×32 pixels",
     bias=_BIAS + "; shifted, flipped or recoloured copies are not found",
     **_COMMON,
@@ -230,7 +230,7 @@ def copying_tiles(generated: np.ndarray, training: np.ndarray, held_out: np.ndar
 
 @metric(
     name="Copied share, by perceptual hash",
-    takes=("hashes", "training_hashes", "real_hashes"),
+    takes=("hashes", "training_hashes", "held_out_hashes"),
     formula="the same by the number of differing bits of a 256-bit perceptual hash",
     bias=_BIAS + "; flipped or cropped copies are not found",
     **_COMMON,

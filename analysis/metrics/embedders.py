@@ -79,8 +79,10 @@ class LoadedEmbedder:
         self.weights = digest_of(encoder.module)
         encoder.module.float().eval().requires_grad_(False).to(device)
         self._texts: Callable[[Sequence[str]], torch.Tensor] | None = None
-        # The cache keeps 80 characters.
-        self.fingerprint = f"{row.name[-48:]}:{self.weights[:16]}:{preprocessing.name}"
+        # A CPU is twice as fast with 8 as with 32: a batch stays in its cache.
+        self.batch = 8 if getattr(device, "type", device) == "cpu" else 64
+        # The cache keeps 80 characters, a few of which tell texts from images.
+        self.fingerprint = f"{row.name[-44:]}:{self.weights[:16]}:{preprocessing.name}"
 
     def embed(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Features of a batch: float32 of shape (images, dimensions)."""

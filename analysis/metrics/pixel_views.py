@@ -21,6 +21,7 @@ class PixelView:
 
     fingerprint: str
     vector: Callable[[Image.Image], np.ndarray]
+    batch: int = 64
 
     def prepare(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Float32 of shape (images, dimensions)."""

@@ -155,7 +155,7 @@ def classify(x: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
     name="Downstream utility",
     scope="arm",
     takes=(
-        "features", "labels", "training", "training_labels", "real", "real_labels",
+        "features", "labels", "training", "training_labels", "held_out", "held_out_labels",
     ),
     better="higher",
     low=0,

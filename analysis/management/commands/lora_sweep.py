@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from analysis.measures import MeasureError
+from analysis.embedding import MeasureError
 from analysis.metrics.embedders import EMBEDDER_NAMES, EmbedderError
 from analysis.sweep_tables import table_text
 from analysis.sweeps import Sweep, SweepError
