@@ -141,12 +141,21 @@ class Case(models.Model):
         return f"case {self.position}: {self.prompt}"
 
 
+class WithImages(models.Manager):
+    """Rows with their images in one query: prefetching more than a thousand breaks SQLite."""
+
+    def get_queryset(self) -> models.QuerySet:
+        return super().get_queryset().select_related("image")
+
+
 class CaseReference(models.Model):
     """A real image that is shown openly before the sets of a case."""
 
     case = models.ForeignKey(Case, on_delete=models.CASCADE)
     image = models.ForeignKey(Image, on_delete=models.PROTECT)
     position = models.PositiveSmallIntegerField()
+
+    objects = WithImages()
 
     class Meta:
         ordering = ["position"]
@@ -195,6 +204,8 @@ class CaseImage(models.Model):
     case_set = models.ForeignKey(CaseSet, on_delete=models.CASCADE, related_name="links")
     image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="case_images")
     position = models.PositiveSmallIntegerField()
+
+    objects = WithImages()
 
     class Meta:
         ordering = ["position"]

@@ -5,6 +5,7 @@ from django.db import IntegrityError, transaction
 
 from annotation.models import (
     Arm,
+    CaseImage,
     CaseReference,
     CaseSet,
     Ranking,
@@ -12,7 +13,9 @@ from annotation.models import (
     Score,
     Study,
 )
+from annotation.plans import plan_reader
 from annotation.protocols import Protocol, ProtocolError, load_protocol, presets
+from generation.models import Image
 from tests.builders import a_protocol, a_reading, a_study, a_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.services]
@@ -120,6 +123,22 @@ def test_studies_are_managed_by_their_owner_and_superusers(running_study, alice,
     assert list(Study.objects.owned_by(alice)) == [running_study]
     assert not Study.objects.owned_by(bob).exists()
     assert Study.objects.owned_by(a_user("root", is_superuser=True)).count() == 2
+
+
+def test_a_study_may_show_more_than_a_thousand_images():
+    study = a_study(state=Study.State.SEALED, pairs=1, arms=1, readers=["bob"])
+    sets = list(CaseSet.objects.all())
+    image = {"kind": "generated", "image_set": sets[0].image_set, "width": 16, "height": 16}
+    images = Image.objects.bulk_create(
+        Image(sha256=f"{i:064}", file=f"{i}.png", index=i, seed=i, **image) for i in range(10, 1100)
+    )
+    CaseImage.objects.bulk_create(
+        CaseImage(case_set=sets[0], image=image, position=i) for i, image in enumerate(images, 10)
+    )
+    reader = study.readers.get()
+    reader.readings.all().delete()
+    plan_reader(reader)
+    assert sorted(shown.shown_images.count() for shown in ReadingSet.objects.all()) == [2, 1092]
 
 
 # Protocols
