@@ -7,7 +7,7 @@ first case. Readers whose part was revoked are left out.
 import pandas as pd
 
 from analysis.models import MetricValue, Report
-from annotation.models import Case, Ranking, Reader, Reading, ReadingSet, Score, Study
+from annotation.models import Case, Guess, Ranking, Reader, Reading, ReadingSet, Score, Study
 from annotation.protocols import REFERENCE_LETTER, Kind
 
 SCORE_COLUMNS = (
@@ -15,6 +15,9 @@ SCORE_COLUMNS = (
     "not_applicable", "saved_at",
 )  # fmt: skip
 RANKING_COLUMNS = ("reader", "case", "pair", "kind", "arm", "repeat", "rank", "saved_at")
+GUESS_COLUMNS = (
+    "reader", "question", "case", "pair", "kind", "arm", "other", "answer", "choices", "right",
+)  # fmt: skip
 METRIC_COLUMNS = ("metric", "arm", "case", "pair", "value", "n")
 REFERENCES = "reference images"
 COUNTED = (Reading.Kind.CASE, Reading.Kind.REPEAT)
@@ -110,6 +113,45 @@ def ranking_frame(study: Study) -> pd.DataFrame:
             better += len(tier)
     frame = _with_pairs(rows, study, RANKING_COLUMNS, ["reader", "case", "repeat", "rank", "arm"])
     return frame.astype({"repeat": bool})
+
+
+def guess_frame(study: Study) -> pd.DataFrame:
+    """One row per guess that a reader made at the end: `GUESS_COLUMNS`.
+
+    Of the question ``real``, the answer is yes, no or unsure; of ``same``, a letter of the case
+    ``other`` or unsure. ``choices`` is how many answers there were beside unsure; ``right`` is
+    None for unsure. `statistics.guesses.blinding_index` takes the rows of one question.
+    """
+    guesses = (
+        Guess.objects.filter(reader__study=study)
+        .exclude(reader__state=Reader.State.REVOKED)
+        .select_related("reader", "reading_set__reading__case", "other__case")
+        .select_related("reading_set__case_set__arm__generator")
+        .prefetch_related("other__sets__case_set")
+    )
+    rows = [
+        {
+            "reader": guess.reader.pseudonym,
+            "question": guess.question,
+            "case": guess.reading_set.reading.case.position,
+            "arm": str(guess.reading_set.case_set.arm),
+            "other": guess.other and guess.other.case.position,
+            "answer": guess.answer,
+            "choices": len(guess.other.sets.all()) if guess.other else 2,
+            "right": None if guess.answer == Guess.UNSURE else guess.answer == _truth(guess),
+        }
+        for guess in guesses
+    ]
+    frame = _with_pairs(rows, study, GUESS_COLUMNS, ["reader", "question", "case"])
+    return frame.astype({"right": object, "other": "Int64"})
+
+
+def _truth(guess: Guess) -> str:
+    arm = guess.reading_set.case_set.arm
+    if guess.other is None:
+        return "yes" if arm.generator_id is None else "no"
+    like = (shown for shown in guess.other.sets.all() if shown.case_set.arm_id == arm.pk)
+    return next(like).letter
 
 
 def metric_frame(report: Report) -> pd.DataFrame:

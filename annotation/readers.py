@@ -1,32 +1,26 @@
 """Who reads a study: the next slot of the plan for a new reader, and the end of one's part."""
 
+from typing import Any
+
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Count, Max, Q
 
 from annotation.errors import StudyError
-from annotation.models import Reader, Study
+from annotation.models import Reader, Reading, Study
 from annotation.plans import plan_reader
 from annotation.steps import check_state, record
 
 State = Study.State
+TAKES_READERS = [State.DRAFT, State.IMAGES, State.CHECKED, State.SEALED, State.RUNNING]
 
 
 @transaction.atomic
 def add_reader(*, study: Study, user: User, by: User) -> Reader:
     """Give a person the next slot in the plan; one who has a slot already keeps it."""
     study = Study.objects.select_for_update().get(pk=study.pk)
-    check_state(
-        study,
-        act="add readers to",
-        when=[State.DRAFT, State.IMAGES, State.CHECKED, State.SEALED, State.RUNNING],
-    )
-    if user.pk == study.owner_id:
-        raise StudyError(f"{user} owns this study and so knows too much to read it.")
-    if user.is_staff or user.is_superuser:
-        raise StudyError(f"{user} can see the plan in the admin, and so can't read the study.")
-    if not user.is_active:
-        raise StudyError(f"The account {user} is not active: activate it first.")
+    check_state(study, act="add readers to", when=TAKES_READERS)
+    check_may_read(study, user)
     reader = study.readers.filter(user_id=user.pk).first()
     if reader is None:
         last = study.readers.aggregate(last=Max("number"))["last"] or 0
@@ -39,15 +33,57 @@ def add_reader(*, study: Study, user: User, by: User) -> Reader:
     return reader
 
 
+def with_standing(study: Study) -> list[Reader]:
+    """The study's readers with their readings ``planned`` and ``submitted``, and ``standing``: how
+    far each is, in a word."""
+    practice = Q(readings__kind=Reading.Kind.PRACTICE)
+    found = study.readers.select_related("user").annotate(
+        planned=Count("readings"),
+        started=Count("readings__started_at"),
+        submitted=Count("readings__submitted_at"),
+        practice_left=Count("readings", filter=practice & Q(readings__submitted_at=None)),
+    )
+    readers: list[Any] = list(found.order_by("number"))
+    for reader in readers:
+        reader.standing = _standing(reader)
+    return readers
+
+
+def _standing(reader: Any) -> str:
+    match reader.state:
+        case Reader.State.REVOKED:
+            return "ended"
+        case Reader.State.FINISHED:
+            return "done"
+    if reader.started:
+        return "practising" if reader.practice_left else "reading"
+    return "consented" if reader.consented_at else "invited"
+
+
+def find_reader(user: User, slug: str) -> Reader | None:
+    """This person's part in a study, unless it has ended."""
+    readers = Reader.objects.filter(user_id=user.pk, study__slug=slug).select_related("study")
+    return readers.exclude(state=Reader.State.REVOKED).first()
+
+
+def check_may_read(study: Study, user: User) -> None:
+    """Raises `StudyError` where this person knows too much to read the study, or has no account."""
+    if user.pk == study.owner_id:
+        raise StudyError(f"{user} owns this study and so knows too much to read it.")
+    if user.is_staff or user.is_superuser:
+        raise StudyError(f"{user} can see the plan in the admin, and so can't read the study.")
+    if not user.is_active:
+        raise StudyError(f"The account {user} is not active: activate it first.")
+
+
 def revoke_reader(*, study: Study, reader: Reader, by: User, reason: str) -> None:
     """End a reader's part: they see the study no more, their answers stay on record but count for
     nothing, and the next reader gets their slot, so that the plan keeps its balance."""
     if not reason.strip():
         raise StudyError("Say why the reader's part ends: the reason is kept with it.")
-    when = [State.DRAFT, State.IMAGES, State.CHECKED, State.SEALED, State.RUNNING]
     with transaction.atomic():
         study = Study.objects.select_for_update().get(pk=study.pk)
-        check_state(study, act="revoke readers of", when=when)
+        check_state(study, act="revoke readers of", when=TAKES_READERS)
         rows = study.readers.filter(pk=reader.pk).exclude(state=Reader.State.REVOKED)
         if not rows.update(state=Reader.State.REVOKED):
             raise StudyError(f"The part of {reader} has ended already.")

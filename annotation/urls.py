@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from annotation.views import audits, balance, protocols, studies
+from annotation.views import audits, balance, invitations, protocols, studies
 
 app_name = "annotation"
 urlpatterns = [
@@ -14,6 +14,12 @@ urlpatterns = [
         studies.study_revoke,
         name="study-revoke",
     ),
+    path("studies/<slug:slug>/invitations/", invitations.study_invite, name="study-invite"),
+    path(
+        "studies/<slug:slug>/invitations/<int:pk>/revoke/",
+        invitations.study_uninvite,
+        name="study-uninvite",
+    ),
     path("studies/<slug:slug>/balance/", balance.study_balance, name="study-balance"),
     path("studies/<slug:slug>/cases/<int:position>/", studies.case_sets, name="case-sets"),
     path("studies/<slug:slug>/audit/", audits.study_audit, name="study-audit"),
@@ -23,5 +29,6 @@ urlpatterns = [
     path("protocols/<int:pk>/", protocols.protocol_change, name="protocol-change"),
     path("protocols/<int:pk>/delete/", protocols.protocol_delete, name="protocol-delete"),
     path("protocols/<slug:origin>/<slug:key>/copy/", protocols.protocol_copy, name="protocol-copy"),
+    path("invitation/", include("annotation.invitation_urls")),
     path("read/", include("annotation.reading_urls")),
 ]

@@ -158,6 +158,11 @@ AXES_VERBOSE = False
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 14
 
+# E-mail: invitations. Without a server, messages are printed where the web process runs.
+globals().update(env.email_url("EMAIL_URL", default="consolemail://"))
+EMAIL_TIMEOUT = 10  # seconds; somebody waits
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="Blindread <blindread@localhost>")
+
 # Transport. HTTPS=True behind a TLS-terminating proxy that sets X-Forwarded-Proto.
 HTTPS = env.bool("HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS

@@ -26,6 +26,7 @@ from annotation.models import (
     ReadingSet,
     Study,
 )
+from annotation.views.invitations import open_invitations
 from annotation.views.next_steps import STEPS, next_for
 from generation.models import Image, Job, Run
 from generation.permissions import Request, researcher_required
@@ -45,6 +46,10 @@ ACTS = {
 RECORD = {
     "create": "made the study: {cases} cases, {arms} arms",
     "add reader": "added {user} as reader {reader}",
+    "invite": "invited {whom}",
+    "revoke invitation": "revoked the invitation of {whom}",
+    "accept invitation": "accepted the invitation of {whom} as reader {reader}",
+    "consent": "agreed to version {version} of the consent text as reader {reader}",
     "revoke reader": "ended the part of reader {reader}: “{reason}”",
     "generate": "asked for the images",
     "check": "confirmed the images",
@@ -77,7 +82,7 @@ def study_list(request: Request) -> HttpResponse:
 def study(request: Request, slug: str) -> HttpResponse:
     """Where the study stands. htmx polls the part that shows progress while images are made."""
     study = _load(request, slug)
-    context = _context(study)
+    context = _context(study) | open_invitations(request, study)
     if not request.htmx:
         return render(request, "annotation/study.html", context)
     if not context["underway"]:
@@ -190,24 +195,20 @@ def _context(study: Study) -> dict[str, Any]:
     runs = [arm.run for arm in arms if arm.run]
     cases = _cases(study, arms)
     share = len(cases) * study.protocol.images_per_set  # of an imported run, which may hold more
-    readers = list(
-        study.readers.select_related("user").annotate(
-            planned=Count("readings"), submitted=Count("readings__submitted_at")
-        )
-    )
+    found = readers.with_standing(study)
     return {
         "study": study,
         "steps": [
             (step, "past" if i < now else "present" if i == now else "future")
             for i, step in enumerate(STEPS)
         ],
-        "next": next_for(study, runs=runs, readers=readers),
+        "next": next_for(study, runs=runs, readers=found),
         "runs": runs if study.state == State.IMAGES else [],
         "images_done": sum(min(run.done, share) for run in runs),
         "images_total": share * len(runs),
         "underway": any(run.status in (Job.Status.QUEUED, Job.Status.RUNNING) for run in runs),
-        "readers": readers,
-        "readers_done": sum(reader.state == Reader.State.FINISHED for reader in readers),
+        "readers": found,
+        "readers_done": sum(reader.state == Reader.State.FINISHED for reader in found),
         "can_add_reader": study.state not in (State.CLOSED, State.UNBLINDED),
         "can_unblind": study.state in (State.RUNNING, State.CLOSED) and not study.unblinded_at,
         "arms": arms,

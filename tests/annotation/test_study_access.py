@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from annotation.invitations import invite
 from annotation.models import AuditEvent, Reader, Study
 from annotation.urls import urlpatterns
 from generation.models import Image
@@ -12,7 +13,9 @@ pytestmark = pytest.mark.django_db
 State = Study.State
 
 PAGES = ["study", "case-sets", "study-audit", "study-balance"]
-POSTS = ["study-act", "study-readers", "study-revoke", "study-run"]
+POSTS = [
+    "study-act", "study-invite", "study-readers", "study-revoke", "study-run", "study-uninvite",
+]  # fmt: skip
 ARGUMENTS = {"study-act": ["close"], "case-sets": [1], "study-revoke": [1]}
 
 
@@ -27,6 +30,8 @@ def address(name, study):
     arguments = ARGUMENTS.get(name, [])
     if name == "study-run":
         arguments = [study.arms.first().run_id, "cancel"]
+    if name == "study-uninvite":
+        arguments = [invite(study=study, by=study.owner).pk]
     return reverse(f"annotation:{name}", args=[study.slug, *arguments])
 
 
@@ -55,12 +60,13 @@ def test_the_table_below_holds_every_address_of_a_study():
 def test_a_study_is_its_owners_alone(client, cast, name, who, whose, status):
     if who:
         client.force_login(builders.a_user(who))
+    asked = address(name, cast[whose])
     before = AuditEvent.objects.count()
     if name in PAGES:
-        response = client.get(address(name, cast[whose]))
+        response = client.get(asked)
         assert response.status_code == status
     else:
-        response = client.post(address(name, cast[whose]), {"username": "nobody"})
+        response = client.post(asked, {"username": "nobody"})
         allowed = status == 200
         assert response.status_code == (302 if allowed else status)
         if not allowed:

@@ -190,8 +190,8 @@ class TestReaders:
     def test_the_table_says_how_far_each_is(self, researcher, running_study):
         builders.rate(builders.a_reading(running_study, "carol"))
         text = page(researcher, running_study)
-        assert "R1 bob Invited 0 of 4" in text
-        assert "R2 carol Active 1 of 4" in text
+        assert "R1 bob invited 0 of 4" in text
+        assert "R2 carol reading 1 of 4" in text
         assert "0 of 2 readers are done" in text
 
     def test_a_reader_s_part_is_ended_with_a_reason_and_stays_in_the_table(
@@ -200,7 +200,7 @@ class TestReaders:
         address = reverse("annotation:study-revoke", args=[running_study.slug, 1])
         assert "Say why" in text_of(researcher.post(address, follow=True))
         text = text_of(researcher.post(address, {"reason": "On leave."}, follow=True))
-        assert "R1 bob Revoked" in text
+        assert "R1 bob ended" in text
         assert "ended the part of reader R1: “On leave.”" in text
         assert text.count("End the part of") == 1, "carol's"
         missing = reverse("annotation:study-revoke", args=[running_study.slug, 9])

@@ -1,0 +1,56 @@
+"""How long reading takes: by the reader's own active time, as soon as there is some."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from django.utils.translation import gettext as _
+
+from annotation.models import Activity, Reading, Study
+
+SECONDS_PER_SCORE = 10  # until a reader's own times are known
+LONGEST = 15 * 60  # seconds; beyond it somebody left the room
+
+
+def usual_seconds(study: Study) -> int:
+    """For one reading of the study, before anything is known of the reader."""
+    sets = study.arms.count() if study.protocol.together else 1
+    return SECONDS_PER_SCORE * sets * len(study.protocol.rated)
+
+
+def minutes_left(readings: Sequence[Reading]) -> int:
+    """For all of one reader's readings (some, at least) that are not in yet; 1 or more."""
+    done = [reading for reading in readings if reading.submitted_at]
+    if done:
+        active = _active_seconds(done)
+        mean = sum(active[reading.pk] or _elapsed(reading) for reading in done) / len(done)
+    else:
+        mean = usual_seconds(readings[0].reader.study)
+    return max(1, round(mean * (len(readings) - len(done)) / 60))
+
+
+def _active_seconds(readings: Sequence[Reading]) -> dict[int, float]:
+    """By reading, as the pages reported it, without idle time; what makes no sense is left out."""
+    seconds: dict[int, float] = defaultdict(float)
+    reports = Activity.objects.filter(reading__in=readings, act=Activity.Act.ACTIVE)
+    for pk, detail in reports.order_by().values_list("reading", "detail"):
+        reported = detail.get("seconds") if isinstance(detail, dict) else None
+        if isinstance(reported, int | float) and 0 < reported <= LONGEST:
+            seconds[pk] = min(seconds[pk] + reported, LONGEST)
+    return seconds
+
+
+def _elapsed(reading: Reading) -> float:
+    """Seconds from the first answer to the last, of a browser that reports nothing."""
+    if not (reading.started_at and reading.submitted_at):
+        return SECONDS_PER_SCORE
+    return min((reading.submitted_at - reading.started_at).total_seconds(), LONGEST)
+
+
+def in_words(minutes: int) -> str:
+    """``12 min``, ``50 min`` or ``2 h 10 min``: the longer, the rounder."""
+    if minutes > 20:
+        minutes = 5 * round(minutes / 5)
+    hours, rest = divmod(minutes, 60)
+    if not hours:
+        return _("{n} min").format(n=rest)
+    return _("{h} h {n} min").format(h=hours, n=rest) if rest else _("{h} h").format(h=hours)
