@@ -163,6 +163,16 @@ def test_the_letters_of_practice_differ_from_case_to_case():
         assert {p.arms["A"] for p in of_kind(plan, "practice")} == {1, 2, 3}
 
 
+def test_the_letters_of_practice_tell_nothing_of_those_of_the_cases():
+    cases, practice = ([CaseRef(i, i) for i in range(start, start + 8)] for start in (0, 100))
+    plan = plan_reader(secret="s", slot=1, cases=cases, arms=list(range(8)), practice=practice)
+    rows = {
+        kind: {tuple(p.arms.values()) for p in of_kind(plan, kind)} for kind in ("practice", "case")
+    }
+    assert len(rows["practice"]) == len(rows["case"]) == 8
+    assert not rows["practice"] & rows["case"]
+
+
 # Single sets
 
 
