@@ -1,6 +1,6 @@
 """Does each reported claim err as often as it says? Simulated studies with known truth.
 
-.venv/bin/python -m benchmarks.claims [--studies 40] [--seed 0]
+.venv/bin/python -m benchmarks.claims [--studies 20] [--seed 0]
 
 Scores are whole numbers from 0 to 10: arm + prompt + pair under an arm + set + reader's severity +
 what a reader thinks of an arm + noise. The metrics share arm and prompt with the scores. Two
@@ -29,6 +29,7 @@ from analysis.statistics.habits import order_effect, reader_habits
 from analysis.statistics.kappa import reader_pairs
 from analysis.statistics.means import arm_means
 from analysis.statistics.mixed import mixed_model
+from analysis.statistics.ordinal import ordinal_model
 from analysis.statistics.preference import preference
 from analysis.statistics.ranktests import arm_differences, block_means, friedman
 from analysis.statistics.resampling import benjamini_hochberg, holm
@@ -112,12 +113,14 @@ def false_findings(readers: int, arms: int, pairs: int, seed: int) -> dict[str, 
     tables = [study.table(i, **options) for i in range(3)]
     alone = [beyond_arm(data, **options).p for data in tables]
     mixed = mixed_model(study.scores, study.metrics[0], arms=study.arms)
+    ordinal = ordinal_model(study.scores, study.metrics[0], arms=study.arms)
     order = order_effect(study.scores, by="place", **options)
     found = {
         "beyond prompt and arm: r": alone[0] <= LEVEL,
         "… any of three claims, Holm": min(holm(alone)) <= LEVEL,
         "… any exploratory cell, Benjamini–Hochberg": min(benjamini_hochberg(alone)) <= LEVEL,
         "mixed model: metric within": mixed.within.p <= LEVEL,
+        "ordinal model: metric within": ordinal.p <= LEVEL,
         "effect of the place in order": not order.low <= 0 <= order.high,
     }
     alike = Study.drawn(who, pairs=pairs, rng=rng, association=0.5)
@@ -209,7 +212,7 @@ def truth_over_readers(readers: int, arms: int, *, groups: int = 60) -> dict[str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--studies", type=int, default=40, help="of each design")
+    parser.add_argument("--studies", type=int, default=20, help="of each design")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     start = time.monotonic()

@@ -58,19 +58,12 @@ def mixed_model(scores: pd.DataFrame, metric: pd.DataFrame, *, arms: Sequence) -
         metric: Columns pair, arm, value, and case where the metric has a value per case.
         arms: The arms compared.
     """
-    key = ["case", "arm"] if "case" in metric else ["pair", "arm"]
-    values = metric[metric["arm"].isin(list(arms))].dropna(subset="value")
-    mean = values.groupby(key[0])["value"].transform("mean")
-    values = values.assign(within=values["value"] - mean, between=mean)
-    rows = scores.dropna(subset="value").merge(values[[*key, "within", "between"]], on=key)
+    rows, reason = model_rows(scores, metric, arms=arms)
     pairs, used = rows["pair"].nunique(), [a for a in arms if a in set(rows["arm"])]
-    spread = float(values["value"].std(ddof=0)) if len(values) else 0.0
-    if reason := _why_not(rows, len(used), pairs, spread):
+    if reason:
         missing = not_estimable(reason, pairs=pairs, n=len(rows))
         return MixedModel(missing, missing, dict.fromkeys(used[1:], missing), {})
-    # Between varies over prompts alone; where it doesn't, its coefficient would not exist.
-    varies = rows["between"].std() > 1e-9 * spread
-    columns = [rows["within"] / spread, *([rows["between"] / spread] if varies else [])]
+    columns = metric_columns(rows)
     dummies = [(rows["arm"] == arm).to_numpy(dtype=float) for arm in used]
     fit = fit_reml(
         np.column_stack([*columns, *dummies]),
@@ -82,32 +75,61 @@ def mixed_model(scores: pd.DataFrame, metric: pd.DataFrame, *, arms: Sequence) -
     size = {"pairs": pairs, "n": len(rows)}
 
     def effect(contrast: np.ndarray) -> Estimate:
-        value, error = contrast @ fit.beta, np.sqrt(contrast @ fit.covariance @ contrast)
-        half = t.ppf(0.975, pairs - 1) * error
-        p = float(2 * t.sf(abs(value) / error, pairs - 1))
-        return Estimate(float(value), float(value - half), float(value + half), p, **size)
+        error = np.sqrt(contrast @ fit.covariance @ contrast)
+        return by_student(float(contrast @ fit.beta), float(error), **size)
 
     unit = np.eye(len(fit.beta))
     first = len(columns)
     alike = not_estimable("the metric is the same in all prompts", **size)
     return MixedModel(
         effect(unit[0]),
-        effect(unit[1]) if varies else alike,
+        effect(unit[1]) if first > 1 else alike,
         {arm: effect(unit[first + i] - unit[first]) for i, arm in enumerate(used) if i},
         fit.sd,
     )
 
 
-def _why_not(rows: pd.DataFrame, arms: int, pairs: int, spread: float) -> str:
+def model_rows(
+    scores: pd.DataFrame, metric: pd.DataFrame, *, arms: Sequence
+) -> tuple[pd.DataFrame, str]:
+    """Scores with the metric ``within`` and ``between`` prompts, in its standard deviations.
+
+    And the reason why no model can be fitted to them, or "".
+    """
+    key = ["case", "arm"] if "case" in metric else ["pair", "arm"]
+    values = metric[metric["arm"].isin(list(arms))].dropna(subset="value")
+    spread = float(values["value"].std(ddof=0)) if len(values) else 0.0
+    spread = spread if spread > 1e-9 * values["value"].abs().max() else 0.0
+    scaled = values["value"] / (spread or 1.0)
+    mean = scaled.groupby(values[key[0]]).transform("mean")
+    values = values.assign(within=scaled - mean, between=mean - mean.mean())
+    rows = scores.dropna(subset="value").merge(values[[*key, "within", "between"]], on=key)
+    return rows, _why_not(rows, rows["arm"].nunique(), rows["pair"].nunique())
+
+
+def metric_columns(rows: pd.DataFrame) -> list[pd.Series]:
+    """Within, and between where it varies; else it would have no coefficient."""
+    varies = np.ptp(rows["between"].to_numpy()) > 1e-9
+    return [rows["within"], *([rows["between"]] if varies else [])]
+
+
+def by_student(value: float, error: float, *, pairs: int, n: int) -> Estimate:
+    """Interval and p by Student's t with pairs − 1 degrees of freedom."""
+    half = float(t.ppf(0.975, pairs - 1)) * error
+    p = float(2 * t.sf(abs(value) / error, pairs - 1)) if error > 0 else 0.0
+    return Estimate(value, value - half, value + half, p, pairs=pairs, n=n)
+
+
+def _why_not(rows: pd.DataFrame, arms: int, pairs: int) -> str:
     if rows.empty:
         return "no scores of sets with a value of the metric"
     if arms < 2:
         return "one arm: nothing to compare within a prompt"
     if pairs < MIN_PAIRS:
         return f"{pairs} pairs of prompts, {MIN_PAIRS} are needed"
-    if np.ptp(rows["value"]) == 0:
+    if rows["value"].nunique() < 2:
         return "the scores don't vary"
-    if not spread or np.ptp(rows["within"]) <= 1e-9 * spread:
+    if np.ptp(rows["within"].to_numpy()) <= 1e-9:
         return "the metric doesn't vary within a prompt"
     return ""
 
