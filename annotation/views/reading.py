@@ -1,75 +1,60 @@
-"""A reader's pages: the overview of a study, and one page for each case.
+"""A reader's pages of the cases, one for each.
 
 Everything is loaded through the reader. What leaves here holds tokens and letters only.
 """
 
 import time
-from datetime import timedelta
 from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from annotation.blinding import opaque_token, presented
-from annotation.models import Reader, Reading, ShownImage
+from annotation.consent import consent_first
+from annotation.errors import AnswerError
+from annotation.models import Comment, Flag, Reader, Reading, ReadingSet
 from annotation.models.answers import NOT_APPLICABLE
-from annotation.protocols import REFERENCE_LETTER, Criterion, Protocol
-from annotation.readings import AnswerError, reading_state, reading_states, see_references
-from annotation.views.texts import reading_texts
+from annotation.pace import minutes_left
+from annotation.protocols import REFERENCE_LETTER, Criterion, Kind, Protocol
+from annotation.readings import reading_state, see_references
+from annotation.views.texts import flag_reasons, reading_texts
 from generation.permissions import Request
 
-USUAL_TIME = timedelta(minutes=3)  # for a case, until this reader's own times are known
-LONGEST_TIME = timedelta(minutes=15)  # beyond it somebody left the room
+COLUMNS = [(1, 1), (4, 2), (6, 3), (12, 4), (20, 5), (24, 6)]  # images at most, columns of a grid
 
 
 @never_cache  # Back shows what is stored, and nothing once the reader has signed out
 @require_safe
-def reader_study(request: Request, slug: str) -> HttpResponse:
-    """What the study asks, how far the reader is, and where to go on."""
-    readings = load_readings(request, slug)
-    if not readings:
-        closed = Reader.objects.filter(user=request.user, study__slug=slug)
-        get_object_or_404(closed.exclude(state=Reader.State.REVOKED))
-        return render(request, "annotation/reader_waiting.html", status=200)
-    states = reading_states(readings)
-    open_ones = [reading for reading in readings if not reading.submitted_at]
-    context = {
-        "study": readings[0].reader.study,
-        "rows": [(reading, states[reading.pk]) for reading in readings],
-        "first_open": open_ones[0] if open_ones else None,
-        "started": any(reading.started_at for reading in readings),
-        "done": len(readings) - len(open_ones),
-        "minutes_left": _minutes_left(readings),
-    }
-    return render(request, "annotation/reader_study.html", context)
-
-
-@never_cache  # Back shows what is stored, and nothing once the reader has signed out
-@require_safe
+@consent_first
 def reading(request: Request, slug: str, position: int) -> HttpResponse:
     """The case: its references at first, then references, sets, rubric and ranking."""
     reading = load_reading(request, slug, position)
     readings = load_readings(request, slug)
     study = reading.reader.study
+    protocol = study.protocol.in_language(get_language() or "")
     state = reading_state(reading)
-    images = list(reading.shown_images.order_by("position"))
+    given = marks(reading)
+    references = _images(reading, None, _("Reference"), given["flags"])
     following = next((r for r in readings if r.position == position + 1), None)
     upcoming = next_open(readings, position) or following
     context = {
         "study": study,
-        "protocol": study.protocol,
+        "protocol": protocol,
         "reading": reading,
         "prompt": reading.case.prompt.text,
         "count": len(readings),
-        "minutes_left": _minutes_left(readings),
-        "references": [shown.token for shown in images if shown.reading_set_id is None],
-        "sets": _sets(reading, images, state),
-        "ranks": ranks(state, study.protocol),
+        "minutes_left": minutes_left(readings),
+        "references": references,
+        "sets": _sets(reading, protocol, state, given),
+        "ranks": ranks(state, protocol) if protocol.ranking else [],
         "tiers": "|".join("=".join(tier) for tier in state["ranking"] or []),
+        "reasons": flag_reasons(),
         "state": state,
+        "sequence": max(state["sequence"], given["sequence"]),
         "tokens": _tokens(reading),
         "show_missing": "missing" in request.GET,
         "next_position": following and following.position,
@@ -79,7 +64,8 @@ def reading(request: Request, slug: str, position: int) -> HttpResponse:
         "server_time": now(),
         "texts": reading_texts(),
     }
-    page = "reading" if reading.references_seen_at else "reading_references"
+    first = references and not reading.references_seen_at
+    page = "reading_references" if first else "reading"
     return render(request, f"annotation/{page}.html", context)
 
 
@@ -158,30 +144,83 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
+def marks(reading: Reading) -> dict[str, Any]:
+    """What is given beside the scores: ``flags`` by token, ``comments`` by letter, and the highest
+    ``sequence`` of them, or 0."""
+    flags = Flag.objects.current().filter(shown_image__reading=reading)
+    comments = Comment.objects.current().filter(reading_set__reading=reading)
+    flagged = list(flags.values_list("shown_image__token", "reason", "sequence"))
+    commented = list(comments.values_list("reading_set__letter", "text", "sequence"))
+    return {
+        "flags": {token: reason for token, reason, *_ in flagged},
+        "comments": {letter: text for letter, text, *_ in commented},
+        "sequence": max((row[2] for row in flagged + commented), default=0),
+    }
+
+
+def _images(
+    reading: Reading, reading_set: ReadingSet | None, name: str, flags: dict[str, str]
+) -> list[dict[str, str]]:
+    """Token, text and flag of the images of a set, or of the references."""
+    shown = reading.shown_images.filter(reading_set=reading_set).order_by("position")
+    tokens = list(shown.values_list("token", flat=True))
+    numbered = _("{name}, image {n}") if reading_set else "{name} {n}"
+    alone = reading_set and len(tokens) == 1
+    return [
+        {
+            "token": token,
+            "alt": name if alone else numbered.format(name=name, n=n),
+            "flag": flags.get(token, ""),
+        }
+        for n, token in enumerate(tokens, 1)
+    ]
+
+
 def _sets(
-    reading: Reading, images: list[ShownImage], state: dict[str, Any]
+    reading: Reading, protocol: Protocol, state: dict[str, Any], given: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """What the template shows of each set; ``rubric`` has one row for each criterion."""
     sets = list(reading.sets.order_by("letter"))
     letters = [reading_set.letter for reading_set in sets]
-    return [
-        {
-            "letter": reading_set.letter,
-            "next": following,
-            "tokens": [shown.token for shown in images if shown.reading_set_id == reading_set.pk],
-            "rubric": [
-                (asked, state["scores"][reading_set.letter].get(asked.key), _targets(asked))
-                for asked in reading.reader.study.protocol.criteria
-            ],
-        }
-        for reading_set, following in zip(sets, [*letters[1:], None], strict=True)
-    ]
+    rows = []
+    for reading_set, following in zip(sets, [*letters[1:], None], strict=True):
+        letter = reading_set.letter
+        name = _set_name(letters, protocol, letter)
+        scores = state["scores"][letter]
+        rubric = [
+            {"asked": asked, "given": scores.get(asked.key), "targets": _targets(asked)}
+            for asked in protocol.criteria
+        ]
+        rows.append(
+            {
+                "letter": letter,
+                "name": name,
+                "next": following,
+                "images": _images(reading, reading_set, name, given["flags"]),
+                "columns": _columns(protocol.images_per_set),
+                "comment": given["comments"].get(letter, ""),
+                "rubric": rubric,
+            }
+        )
+    return rows
+
+
+def _set_name(letters: list[str], protocol: Protocol, letter: str) -> str:
+    if len(letters) > 1:
+        return _("Set {letter}").format(letter=letter)
+    return _("The image") if protocol.images_per_set == 1 else _("The images")
+
+
+def _columns(images: int) -> int:
+    """Of a grid that is a little wider than high."""
+    return next(columns for most, columns in COLUMNS if images <= most)
 
 
 def _targets(criterion: Criterion) -> list[tuple[int | str, str]]:
-    """(value, label) of all that a reader may choose."""
-    values = range(criterion.minimum, criterion.maximum + 1)
-    targets: list[tuple[int | str, str]] = [(value, str(value)) for value in values]
+    """(value, label) of all that a reader may choose; none where words are asked for."""
+    targets: list[tuple[int | str, str]] = [(value, str(value)) for value in criterion.values]
+    if criterion.kind == Kind.YES_NO:
+        targets = [(1, _("Yes")), (0, _("No"))]
     return targets + [(NOT_APPLICABLE, _("not applicable"))] * criterion.not_applicable
 
 
@@ -191,15 +230,3 @@ def _tokens(reading: Reading | None) -> list[str]:
         return []
     shown = reading.shown_images.values_list("reading_set", "token")
     return [row[1] for row in sorted(shown, key=lambda row: (row[0] is not None, row[1]))]
-
-
-def _minutes_left(readings: list[Reading]) -> int:
-    """From this reader's mean time per case so far."""
-    times = [
-        min(r.submitted_at - r.started_at, LONGEST_TIME)
-        for r in readings
-        if r.submitted_at and r.started_at
-    ]
-    mean = sum(times, timedelta()) / len(times) if times else USUAL_TIME
-    left = mean * sum(not r.submitted_at for r in readings)
-    return max(1, round(left.total_seconds() / 60))

@@ -2,9 +2,23 @@
 
 from django.utils.translation import gettext as _
 
+from annotation.models import Flag
+
+Reason = Flag.Reason
+
+
+def flag_reasons() -> list[tuple[str, str]]:
+    """(value, label) of all reasons for which a reader flags an image."""
+    return [
+        (Reason.ARTEFACT, _("artefact")),
+        (Reason.ANATOMY, _("implausible anatomy")),
+        (Reason.TEXT, _("identifiable text")),
+        (Reason.OTHER, _("other")),
+    ]
+
 
 def reading_texts() -> dict[str, str]:
-    """Texts by key; braces name what the scripts put in. Numbers stand so that they need no plural."""
+    """Texts by key; braces name what the scripts put in, numbers where they need no plural."""
     return {
         # What is saved
         "saving": _("Saving…"),
@@ -24,7 +38,6 @@ def reading_texts() -> dict[str, str]:
         "complete": _("complete ✓"),
         "missing": _("Missing: {list}"),
         "missingInSet": _("{n} in set {letter}"),
-        "missingHere": _("answers: {n}"),
         "missingRanking": _("the ranking"),
         "contradiction": _(
             "Set {worse} has higher scores than set {better}, which is ranked before it. "
@@ -41,5 +54,5 @@ def reading_texts() -> dict[str, str]:
         "gridScale": _("shown at {percent} %"),
         "imageOf": _("{name} of {n}"),
         # The screen
-        "narrow": _("This one is {width} pixels wide."),
+        "narrow": _("This window is {width} pixels wide."),
     }

@@ -29,7 +29,6 @@ export function give(name, key, value) {
   const before = held.get(`${name}-${key}`);
   if (before === value) return;
   past.push({ name, key, before });
-  act(name, { key });
   store(name, key, value);
 }
 

@@ -1,5 +1,8 @@
 // The keys of a case, undo, and going on.
+import { act } from "./reading-activity.js";
 import * as answers from "./reading-answers.js";
+import { flagFocused } from "./reading-flags.js";
+import { latin } from "./reading-latin.js";
 import { say } from "./reading-note.js";
 import * as order from "./reading-ranking.js";
 import * as queue from "./reading-save.js";
@@ -11,6 +14,7 @@ const { form, letters, ranking } = rating;
 function undo() {
   const { words, name, key } = answers.undo();
   if (name === "score") rating.goToScale(key);
+  if (name === "text" || name === "comment") form.elements[`${name}-${key}`].focus();
   say(words);
 }
 
@@ -25,10 +29,11 @@ const others = {
   v: () => letters.length > 1 && rating.compare(),
   k: () => ranking && rating.go("ranking"),
   r: () => rating.references(),
+  f: () => flagFocused(),
   u: undo,
   n: () => form.requestSubmit(),
   p: () => document.getElementById("previous-case")?.click(),
-  "?": () => document.getElementById("guide").showModal(),
+  "?": () => document.querySelector("[data-dialog=guide]").click(),
 };
 
 // Whether the key meant something.
@@ -54,9 +59,11 @@ keys.addEventListener("change", () => {
 });
 
 document.addEventListener("keydown", (event) => {
-  const { key, target } = event;
+  const key = latin(event);
+  const { target } = event;
   if (!keys.checked || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (document.querySelector("dialog[open]") || target.matches("textarea, select")) return;
+  if (document.querySelector("dialog[open], .too-narrow")) return;
+  if (target.matches("textarea, select")) return;
   if (key === "Enter" && target.matches("a, button, input")) return; // what has the focus takes it
   // A key held down is one answer, not the same one for every criterion.
   const character = key.length === 1;
@@ -69,9 +76,11 @@ document.getElementById("undo").addEventListener("click", undo);
 // what a tab still shows may be older than what is stored.
 form.addEventListener("formdata", ({ formData }) => {
   for (const name of [...formData.keys()])
-    if (/^(was-)?(score|rank|comment|flag)-/.test(name)) formData.delete(name);
+    if (/^(was-)?(score|text|rank|comment|flag)-/.test(name)) formData.delete(name);
   formData.set("csrfmiddlewaretoken", queue.token());
 });
+
+document.querySelector("[data-dialog=guide]").addEventListener("click", () => act("guide"));
 
 let leaving = false;
 form.addEventListener("submit", async (event) => {
@@ -83,8 +92,3 @@ form.addEventListener("submit", async (event) => {
   else say(text("wait"));
   leaving = false;
 });
-
-answers.start();
-// What was chosen before the scripts came.
-for (const input of form.querySelectorAll("[data-rubric] input:checked"))
-  input.dispatchEvent(new Event("change", { bubbles: true }));

@@ -14,16 +14,21 @@ function lacking() {
   const parts = letters
     .map((letter) => ({ letter, n: missingIn(letter) }))
     .filter(({ n }) => n)
-    .map((each) => text(letters.length > 1 ? "missingInSet" : "missingHere", each));
+    .map((each) => (letters.length > 1 ? text("missingInSet", each) : each.n));
   if (unranked()) parts.push(text("missingRanking"));
   return parts.length ? text("missing", { list: parts.join(", ") }) : "";
 }
 
+// Of all scores of a set, each from 0 to 10 of its own range.
 const mean = (letter) => {
   const values = scales(letter)
-    .map((scale) => scale.querySelector("input:checked")?.value)
-    .filter((value) => value && value !== "na")
-    .map(Number);
+    .map((scale) => [...scale.querySelectorAll("input[type=radio]:not([value=na])")])
+    .filter((inputs) => inputs.some((input) => input.checked))
+    .map((inputs) => {
+      const range = inputs.map((input) => Number(input.value));
+      const value = Number(inputs.find((input) => input.checked).value);
+      return (10 * (value - Math.min(...range))) / (Math.max(...range) - Math.min(...range));
+    });
   return values.reduce((a, b) => a + b, 0) / values.length;
 };
 function contradiction() {

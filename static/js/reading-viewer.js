@@ -1,6 +1,7 @@
 // The large view: one image after another of a set, with a reference beside it at the same scale and
 // place.
 import { act } from "./reading-activity.js";
+import { latin } from "./reading-latin.js";
 import { text } from "./reading-text.js";
 import { lens } from "./reading-zoom.js";
 
@@ -12,7 +13,7 @@ const PAN = 64; // pixels for a key
 let group = [];
 let at = 0;
 let reference = 0;
-const view = lens([...dialog.querySelectorAll(".pane")], Number(references[0].getAttribute("width")), sayScale);
+const view = lens([...dialog.querySelectorAll(".pane")], Number(dialog.dataset.side), sayScale);
 
 function sayScale(scale) {
   const said = scale < 1 ? `1/${Math.round(1 / scale)}` : `${+scale.toFixed(1)}×`;
@@ -21,8 +22,9 @@ function sayScale(scale) {
 
 function draw() {
   const caption = (list, index) =>
-    text("imageOf", { name: list[index].alt, n: list.length });
+    list.length > 1 ? text("imageOf", { name: list[index].alt, n: list.length }) : list[index].alt;
   for (const [which, list, index] of [["image", group, at], ["reference", references, reference]]) {
+    if (!list.length) continue;
     $(`viewer-${which}`).src = list[index].src;
     $(`viewer-${which}`).alt = list[index].alt;
     $(`viewer-${which}-caption`).textContent = caption(list, index);
@@ -30,10 +32,11 @@ function draw() {
   dialog.dispatchEvent(new CustomEvent("shown", { detail: group[at].closest(".shot") }));
 }
 
-const around = (n, list) => (n + list.length) % list.length;
-function turn(step) {
-  at = around(at + step, group);
+const around = (n, list) => (n + list.length) % (list.length || 1);
+function look(index) {
+  at = index;
   draw();
+  act("look", { set: group[at].closest(".shot").dataset.group, image: at + 1 });
 }
 function turnReference(step) {
   reference = around(reference + step, references);
@@ -44,14 +47,15 @@ function zoom(move) {
   act("zoom", { scale: $("viewer-scale").textContent });
 }
 function beside() {
+  if (!references.length) return;
   const alone = dialog.classList.toggle("alone");
   dialog.querySelector("[data-view=beside]").setAttribute("aria-pressed", String(!alone));
   view.draw();
 }
 
 const moves = {
-  next: () => turn(1),
-  previous: () => turn(-1),
+  next: () => look(around(at + 1, group)),
+  previous: () => look(around(at - 1, group)),
   "next-reference": () => turnReference(1),
   "previous-reference": () => turnReference(-1),
   larger: () => zoom(() => view.step(1)),
@@ -71,11 +75,9 @@ const keysWithShift = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", A
 
 export function open(shot) {
   group = shots(shot.dataset.group);
-  at = group.indexOf(shot.querySelector("img"));
-  draw();
+  look(group.indexOf(shot.querySelector("img")));
   dialog.showModal();
   view.fit();
-  act("open", { set: shot.dataset.group, image: at + 1 });
 }
 
 document.addEventListener("click", (event) => {
@@ -88,7 +90,8 @@ dialog.addEventListener("click", (event) => {
 });
 dialog.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const name = (event.shiftKey && keysWithShift[event.key]) || keys[event.key];
+  const key = latin(event);
+  const name = (event.shiftKey && keysWithShift[key]) || keys[key];
   if (!name) return;
   event.preventDefault();
   moves[name]();

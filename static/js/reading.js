@@ -47,7 +47,7 @@ export function go(index) {
 export const goBy = (step) => go(Math.min(Math.max(marked + step, 0), scales(letter).length - 1));
 export const goBack = () => go(marked);
 export function goTo(which) {
-  act("show", { set: which });
+  act("set", { set: which });
   show(which);
   goBack();
 }
@@ -104,11 +104,12 @@ answers.kind("score", {
 
 const toggle = document.getElementById("references-toggle");
 export function references(large = !form.classList.contains("references-open")) {
+  if (!toggle) return;
   form.classList.toggle("references-open", large);
   toggle.setAttribute("aria-expanded", String(large));
   if (large) act("references");
 }
-toggle.addEventListener("click", () => references());
+toggle?.addEventListener("click", () => references());
 
 form.addEventListener("change", ({ target }) => {
   if (target.type === "radio" && target.name.startsWith("score-")) saveScore(target);
@@ -121,7 +122,7 @@ form.addEventListener("focusin", ({ target }) => {
 form.addEventListener("click", ({ target }) => {
   const { show: which, next } = target.closest("[data-show], [data-next]")?.dataset || {};
   if (which) {
-    act("show", { set: which });
+    act("set", { set: which });
     show(which);
   } else if (next) {
     goTo(next);

@@ -1,14 +1,17 @@
 """What a reader's browser may ask, and what it gets."""
 
 import io
+import json
 import re
 import time
+from dataclasses import replace
 
 import pytest
 from django.urls import reverse
 from PIL import Image as Pillow
 
-from annotation.models import Ranking, Score, Study
+from annotation.models import Comment, Flag, Ranking, Score, Study
+from annotation.protocols import Criterion, load_protocol
 from annotation.readings import reading_state
 from tests import builders
 
@@ -213,7 +216,8 @@ def test_an_image_comes_alike_for_every_arm_and_without_traces(client, running_s
 
 def test_every_page_and_act_is_closed_to_others(client, running_study, page, mallory):
     addresses = [url("reading", running_study), *re.findall(r'<img src="([^"]+)"', page)]
-    acts = ["reading-references", "reading-score", "reading-ranking", "reading-submit"]
+    names = ["references", "score", "ranking", "comment", "flag", "activity", "submit"]
+    acts = [f"reading-{name}" for name in names]
     client.force_login(mallory)
     assert {client.get(a).status_code for a in addresses} == {404}
     assert {client.post(url(act, running_study)).status_code for act in acts} == {404}
@@ -254,3 +258,133 @@ def test_phantoms_are_called_phantoms(client, bob):
     study = builders.a_study(phantom=True)
     client.force_login(bob)
     assert "Phantom images" in client.get(url("reading", study)).content.decode()
+
+
+# Comments, flags, activity
+
+
+def current_time():
+    return time.time_ns() // 10**6
+
+
+def post(client, study, page, act, **data):
+    data = {"reader": reader_key(page), "sequence": str(current_time()), **data}
+    return client.post(url(f"reading-{act}", study), data)
+
+
+def a_token(reading):
+    return reading.shown_images.exclude(reading_set=None).first().token
+
+
+def test_a_comment_is_saved_shown_again_and_taken_back(client, running_study, page):
+    text = "Letters in the second image.\nA “<b>” too."
+    answer = post(client, running_study, page, "comment", letter="B", text=text, sequence="1000")
+    assert answer.json() == {"saved": True, "current": True}
+    again = client.get(url("reading", running_study)).content.decode()
+    assert "A “&lt;b&gt;” too." in again
+    post(client, running_study, page, "comment", letter="B", text="", sequence="2000")
+    assert Comment.objects.current().get().text == ""
+    refused = post(client, running_study, page, "comment", letter="Z", text="x")
+    assert (refused.status_code, Comment.objects.count()) == (400, 2)
+
+
+def test_a_flag_is_saved_shown_again_and_withdrawn(client, running_study, reading, page):
+    token = a_token(reading)
+    for sequence, reason in enumerate(("artefact", "artefact", "text"), 1000):
+        post(client, running_study, page, "flag", token=token, reason=reason, sequence=sequence)
+    assert Flag.objects.current().get().reason == "text"
+    again = client.get(url("reading", running_study)).content.decode()
+    assert f'data-token="{token}" data-flag="text"' in again
+    post(client, running_study, page, "flag", token=token, reason="withdrawn")
+    assert Flag.objects.current().get().reason == "withdrawn"
+    for change in ({"token": "no-such-token"}, {"reason": "ugly"}):
+        answer = post(
+            client, running_study, page, "flag", **{"token": token, "reason": "other", **change}
+        )
+        assert answer.status_code == 400
+    assert Flag.objects.count() == 4
+
+
+def test_activity_comes_in_batches_and_counts_once(client, running_study, reading, page):
+    acts = [
+        {"act": "viewport", "detail": {"width": 1440, "height": 900}, "sequence": 1000},
+        {"act": "active", "detail": {"seconds": 12.5}, "sequence": 1001},
+    ]
+    for _ in range(2):
+        answer = post(client, running_study, page, "activity", acts=json.dumps(acts))
+        assert answer.json() == {"saved": True}
+    assert list(reading.activities.values_list("act", "detail")) == [
+        ("viewport", {"width": 1440, "height": 900}),
+        ("active", {"seconds": 12.5}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "acts",
+    [
+        "",
+        "[1]",
+        '{"act": "active"}',
+        '[{"act": "dance", "detail": {}, "sequence": 1}]',
+        '[{"act": "active", "detail": {"seconds": NaN}, "sequence": 1}]',
+        '[{"act": "active", "detail": {"x": "\\u0000"}, "sequence": 1}]',
+        '[{"act": "active", "detail": {}, "sequence": "soon"}]',
+        "[" * 5000,
+        json.dumps([{"act": "undo", "detail": {}, "sequence": n} for n in range(1, 300)]),
+    ],
+)
+def test_what_is_no_activity_is_refused(client, running_study, reading, page, acts):
+    assert post(client, running_study, page, "activity", acts=acts).status_code == 400
+    assert not reading.activities.exists()
+
+
+def test_nothing_of_it_goes_out_under_another_name(client, running_study, reading, page, carol):
+    client.force_login(carol)
+    data = {"letter": "A", "text": "x", "token": a_token(reading), "reason": "other", "acts": "[]"}
+    for act in ("comment", "flag", "activity"):
+        assert post(client, running_study, page, act, **data).status_code == 409
+    assert not Comment.objects.exists()
+    assert not Flag.objects.exists()
+
+
+def test_the_form_without_javascript_takes_comments_flags_and_words(client, alice, bob):
+    remarks = Criterion("remarks", "Remarks", "What gives it away?", kind="text")
+    protocol = builders.a_protocol()
+    protocol = builders.a_protocol(criteria=(*protocol.criteria[:1], remarks), ranking=False)
+    study = builders.a_study(protocol=protocol, pairs=1, readers=["bob"])
+    client.force_login(bob)
+    client.post(url("reading-references", study))
+    token = a_token(builders.a_reading(study))
+    form = {
+        f"flag-{token}": "anatomy",
+        f"was-flag-{token}": "withdrawn",
+        "comment-B": "one\r\ntwo",
+        "was-comment-B": "",
+        "text-A-remarks": "too smooth",
+        "was-text-A-remarks": "",
+    }
+    form |= {f"score-{letter}-clinical_realism": "5" for letter in "ABC"}
+    assert client.post(url("reading-submit", study), form).url == url("reading", study, 2)
+    assert Flag.objects.get().reason == "anatomy"
+    assert Comment.objects.get().text == "one\ntwo"
+    assert Score.objects.get(criterion="remarks").text == "too smooth"
+    unchanged = {**form, "was-comment-B": "one\ntwo", f"was-flag-{token}": "anatomy"}
+    client.post(url("reading-submit", study), unchanged)
+    assert (Flag.objects.count(), Comment.objects.count()) == (1, 1)
+
+
+# Kinds of study
+
+
+def test_single_images_have_no_tabs_no_ranking_and_no_references(client, alice, bob):
+    protocol = replace(load_protocol("medisyn"), consent="", consent_version="", image_size=32)
+    study = builders.a_study(protocol=protocol, pairs=1, readers=["bob"])
+    client.force_login(bob)
+    text = client.get(url("reading", study)).content.decode()
+    assert "Practice: this case does not count" in text
+    assert "Look at them" not in text
+    for absent in ('class="tabs"', 'id="ranking"', 'class="references"', "Set A"):
+        assert absent not in text
+    assert re.findall(r'name="score-A-realism" value="(\d)"', text) == list("12345")
+    counted = client.get(url("reading", study, 2)).content.decode()
+    assert "Practice" not in counted

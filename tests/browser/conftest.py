@@ -37,6 +37,13 @@ def browser_type_launch_args():
 
 
 @pytest.fixture
+def context(context):
+    """Nothing is sent after the test, while the database is being emptied."""
+    yield context
+    context.set_offline(True)
+
+
+@pytest.fixture
 def sign_in(page, live_server):
     """Sign in by the form; the password is the name."""
 

@@ -4,35 +4,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from annotation.models import Ranking, Reader, Score
+from annotation.models import Ranking, Score
 from tests.browser.conftest import saved
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def card(page, letter):
-    return page.locator(f"[data-card={letter}] .card-name")
-
-
-def test_a_reader_reads_a_study_to_the_end_by_mouse(page, live_server, study, sign_in):
-    sign_in("bob")
-    page.click("text=Start")
-    page.click("main .btn-primary")
-    for _ in range(2):
-        page.click("text=Go on to the sets")
-        expect(page.locator(".scale.marked")).to_be_visible()
-        for letter in "ABC":
-            page.click(f"[data-show={letter}]")
-            for scale in page.locator(f"[data-rubric={letter}] .scale").all():
-                scale.locator("label", has_text="7").click()
-        for letter in "CAB":
-            card(page, letter).click()
-        saved(page)
-        page.click(".moves button")
-    expect(page.locator("text=Done. Thank you.")).to_be_visible()
-    assert Reader.objects.get(user__username="bob").state == Reader.State.FINISHED
-    assert Score.objects.current().count() == 2 * 18
-    assert [ranking.tiers for ranking in Ranking.objects.current()] == [[["C"], ["A"], ["B"]]] * 2
 
 
 def test_a_reader_reads_a_case_by_keyboard_alone(page, first_case):
