@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from django.utils.translation import gettext as _
 
 from annotation.models import Activity, Reading, Study
+from annotation.protocols import Protocol
 
 SECONDS_PER_SCORE = 10  # until a reader's own times are known
 LONGEST = 15 * 60  # seconds; beyond it somebody left the room
@@ -13,8 +14,12 @@ LONGEST = 15 * 60  # seconds; beyond it somebody left the room
 
 def usual_seconds(study: Study) -> int:
     """For one reading of the study, before anything is known of the reader."""
-    sets = study.arms.count() if study.protocol.together else 1
-    return SECONDS_PER_SCORE * sets * len(study.protocol.rated)
+    return seconds_of(study.protocol, arms=study.arms.count())
+
+
+def seconds_of(protocol: Protocol, *, arms: int) -> int:
+    """For one reading of so many arms: 3 minutes for three of them and six criteria."""
+    return SECONDS_PER_SCORE * (arms if protocol.together else 1) * len(protocol.rated)
 
 
 def minutes_left(readings: Sequence[Reading]) -> int:

@@ -2,7 +2,7 @@
 
 from django.contrib.auth.models import User
 
-from annotation.models import SavedProtocol
+from annotation.models import SavedProtocol, Study
 from annotation.protocols import Protocol, ProtocolError, load_protocol, presets
 
 
@@ -16,6 +16,19 @@ def find_protocol(key: str, *, owner: User) -> Protocol:
         known = [*presets(), *own.values_list("data__key", flat=True)]
         raise ProtocolError(f"No protocol “{key}”; there are: {', '.join(known)}.")
     return saved.protocol
+
+
+def protocol_of(origin: str, key: str, *, user: User) -> Protocol | None:
+    """A shipped one ("preset"), one of the user's own ("own", by its row) or that of a study of
+    theirs ("study", by its slug); None where there is none."""
+    if origin == "preset" and key in presets():
+        return load_protocol(key)
+    found: SavedProtocol | Study | None = None
+    if origin == "own" and key.isdecimal():
+        found = SavedProtocol.objects.filter(owner=user, pk=int(key)).first()
+    elif origin == "study":
+        found = Study.objects.owned_by(user).filter(slug=key).first()
+    return found and found.protocol
 
 
 def save_protocol(

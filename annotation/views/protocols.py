@@ -8,8 +8,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from annotation.models import SavedProtocol, Study
 from annotation.protocol_form import ProtocolEditor
-from annotation.protocols import Protocol, ProtocolError, load_protocol, presets
-from annotation.saved_protocols import save_protocol
+from annotation.protocols import ProtocolError, load_protocol, presets
+from annotation.saved_protocols import protocol_of, save_protocol
 from generation.permissions import Request, researcher_required
 
 
@@ -30,7 +30,9 @@ def protocol_list(request: Request) -> HttpResponse:
 @researcher_required
 def protocol_copy(request: Request, origin: str, key: str) -> HttpResponse:
     """Change a copy of a preset, of a protocol of one's own or of that of a study."""
-    base = _origin(request, origin, key)
+    base = protocol_of(origin, key, user=request.user)
+    if base is None:
+        raise Http404
     editor = ProtocolEditor(
         base,
         name=f"{base.name}, changed",
@@ -84,14 +86,3 @@ def _edit(
             return redirect("annotation:protocol-list")
     context = {"editor": editor, "saved": saved}
     return render(request, "annotation/protocol_edit.html", context)
-
-
-def _origin(request: Request, origin: str, key: str) -> Protocol:
-    if origin == "preset" and key in presets():
-        return load_protocol(key)
-    if origin == "own" and key.isdecimal():
-        own = SavedProtocol.objects.filter(owner=request.user)
-        return get_object_or_404(own, pk=int(key)).protocol
-    if origin == "study":
-        return get_object_or_404(Study.objects.owned_by(request.user), slug=key).protocol
-    raise Http404

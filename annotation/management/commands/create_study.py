@@ -1,7 +1,6 @@
 """Make a draft study from prompts, reference images and generators that are in the database."""
 
 from dataclasses import replace
-from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
@@ -9,11 +8,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.errors import StudyError
 from annotation.protocols import Protocol, ProtocolError, presets
-from annotation.real_images import choose_hidden, choose_references
 from annotation.saved_protocols import find_protocol
+from annotation.setting_up import choose_prompts, choose_real_images
 from annotation.studies import create_study
 from generation.management.lookup import one
-from generation.models import Dataset, Generator, Prompt
+from generation.models import Dataset, Generator
 
 
 class Command(BaseCommand):
@@ -47,24 +46,20 @@ class Command(BaseCommand):
         try:
             owner = one(get_user_model(), options["owner"], field="username")
             protocol = _protocol(options, owner)
-            prompts, practice = _prompts(
+            prompts, practice = choose_prompts(
                 one(Dataset, options["prompts_dataset"]),
-                options["pairs"],
-                protocol.practice,
+                pairs=options["pairs"],
+                practice=protocol.practice,
                 insist=options["practice"] is not None,
             )
             protocol = replace(protocol, practice=len(practice))
-            real: dict[str, Any] = {
-                "prompts": [*prompts, *practice],
-                "dataset": one(Dataset, options["references_dataset"]),
-                "split": options["references_split"],
-                "seed": options["seed"],
-            }
-            references = choose_references(**real, count=protocol.references_per_case)
-            hidden = None
-            if protocol.hidden_real:
-                count = protocol.images_per_set
-                hidden = choose_hidden(**real, count=count, references=references)
+            references, hidden = choose_real_images(
+                protocol,
+                [*prompts, *practice],
+                dataset=one(Dataset, options["references_dataset"]),
+                split=options["references_split"],
+                seed=options["seed"],
+            )
             study = create_study(
                 title=options["title"],
                 protocol=protocol,
@@ -89,28 +84,3 @@ def _protocol(options, owner: User) -> Protocol:
     wanted = {key: options[key] for key in ("images_per_set", "references_per_case", "practice")}
     changes = {key: value for key, value in wanted.items() if value is not None}
     return replace(find_protocol(options["protocol"], owner=owner), **changes)
-
-
-def _prompts(
-    dataset: Dataset, count: int | None, practice: int, *, insist: bool
-) -> tuple[list[Prompt], list[Prompt]]:
-    """The first pairs of the data set, each prompt and its first rephrasing; and for practice the
-    originals of the pairs that come next, as far as there are or, to `insist`, all of them."""
-    originals = dataset.prompts.filter(rephrasing_of=None).exclude(rephrasings=None).distinct()
-    pairs = [(prompt, prompt.rephrasings.all()[0]) for prompt in originals]
-    if not pairs:
-        raise CommandError(f"“{dataset}” has no prompts with a rephrasing: run import_prompts.")
-    if not insist:
-        practice = max(0, min(practice, len(pairs) - (count or 1)))
-    most = len(pairs) - practice
-    count = most if count is None else count
-    if not 1 <= count <= most:
-        beside = f", {practice} of them for practice (--practice)" if practice else ""
-        raise CommandError(
-            f"“{dataset}” has {len(pairs)} prompts with a rephrasing{beside}; {count} were asked "
-            "for."
-        )
-    return (
-        [prompt for pair in pairs[:count] for prompt in pair],
-        [original for original, _ in pairs[count : count + practice]],
-    )
