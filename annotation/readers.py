@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Count, Max, Q
+from django.utils.translation import gettext as _
 
 from annotation.errors import StudyError
 from annotation.models import Reader, Reading, Study
@@ -69,11 +70,14 @@ def find_reader(user: User, slug: str) -> Reader | None:
 def check_may_read(study: Study, user: User) -> None:
     """Raises `StudyError` where this person knows too much to read the study, or has no account."""
     if user.pk == study.owner_id:
-        raise StudyError(f"{user} owns this study and so knows too much to read it.")
+        message = _("{user} owns this study and so knows too much to read it.")
+        raise StudyError(message.format(user=user))
     if user.is_staff or user.is_superuser:
-        raise StudyError(f"{user} can see the plan in the admin, and so can't read the study.")
+        message = _("{user} can see the plan in the admin, and so can't read the study.")
+        raise StudyError(message.format(user=user))
     if not user.is_active:
-        raise StudyError(f"The account {user} is not active: activate it first.")
+        message = _("The account {user} is not active: activate it first.")
+        raise StudyError(message.format(user=user))
 
 
 def revoke_reader(*, study: Study, reader: Reader, by: User, reason: str) -> None:

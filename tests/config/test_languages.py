@@ -23,8 +23,14 @@ def strings(text):
 
 
 def by_text(catalogue):
-    """Translations by what they translate; without the head."""
-    return {(strings(t.id), t.context): strings(t.string) for t in catalogue if t.id}
+    """Translations by what they translate and its context; without the head."""
+    found = {}
+    for text in catalogue:
+        if text.id:
+            compiled = isinstance(text.context, bytes)  # as Babel reads it
+            context = text.context.decode() if compiled else text.context
+            found[strings(text.id), context] = strings(text.string)
+    return found
 
 
 @pytest.fixture
