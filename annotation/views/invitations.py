@@ -60,7 +60,7 @@ def study_invite(request: Request, slug: str) -> HttpResponse:
     study = get_object_or_404(Study.objects.owned_by(request.user), slug=slug)
     form = InviteForm(request.POST)
     if not form.is_valid():
-        messages.error(request, " ".join(form.errors["email"]))
+        messages.error(request, " ".join(map(str, form.errors["email"])))
         return redirect(study)
     email = form.cleaned_data["email"]
     try:
