@@ -163,7 +163,7 @@ def mean_kendall_w(rankings: pd.DataFrame, *, resamples: int = 2000, seed: int =
     wide = rankings.pivot(index=["pair", "case"], columns=["reader", "arm"], values="rank")
     # Every reader by every arm, in this order, so that a row reshapes to (readers, arms).
     whole = wide.reindex(columns=pd.MultiIndex.from_product(wide.columns.levels)).dropna()
-    w = kendall_w(whole.to_numpy().reshape(len(whole), readers, -1))
+    w = kendall_w(whole.to_numpy().reshape(len(whole), readers, rankings["arm"].nunique()))
     pairs = whole.index.get_level_values("pair").to_numpy()[np.isfinite(w)]
     w, clusters = w[np.isfinite(w)], len(set(pairs))
     if clusters < MIN_PAIRS:

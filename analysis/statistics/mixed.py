@@ -73,6 +73,9 @@ def mixed_model(scores: pd.DataFrame, metric: pd.DataFrame, *, arms: Sequence) -
         crossed=_levels(rows[["reader"]]) if rows["reader"].nunique() > 1 else None,
     )
     size = {"pairs": pairs, "n": len(rows)}
+    if fit.sd["score"] <= 1e-9 * rows["value"].std():
+        missing = not_estimable("the model explains scores without error to judge by", **size)
+        return MixedModel(missing, missing, dict.fromkeys(used[1:], missing), {})
 
     def effect(contrast: np.ndarray) -> Estimate:
         error = np.sqrt(contrast @ fit.covariance @ contrast)
@@ -116,7 +119,7 @@ def metric_columns(rows: pd.DataFrame) -> list[pd.Series]:
 def by_student(value: float, error: float, *, pairs: int, n: int) -> Estimate:
     """Interval and p by Student's t with pairs − 1 degrees of freedom."""
     half = float(t.ppf(0.975, pairs - 1)) * error
-    p = float(2 * t.sf(abs(value) / error, pairs - 1)) if error > 0 else 0.0
+    p = float(2 * t.sf(abs(value) / error, pairs - 1))
     return Estimate(value, value - half, value + half, p, pairs=pairs, n=n)
 
 
@@ -233,7 +236,7 @@ class _Blocks:
             log_det += np.linalg.slogdet(inner)[1]
         inverse = np.linalg.inv(gram[:p, :p])
         beta = inverse @ gram[:p, p]
-        residual = (gram[p, p] - beta @ gram[:p, p]) / (self.n - p)
+        residual = max(0.0, (gram[p, p] - beta @ gram[:p, p]) / (self.n - p))
         return beta, inverse, float(residual), log_det + np.linalg.slogdet(gram[:p, :p])[1]
 
     def deviance(self, ratios: np.ndarray) -> float:
