@@ -58,8 +58,13 @@ def intraclass(scores: pd.DataFrame, *, resamples: int = 2000, seed: int = 0) ->
         return ReaderAgreement(dict.fromkeys(FORMS, missing), readers)
     counts = unit_counts(pairs, resamples=resamples, rng=np.random.default_rng(seed))
     once, draws = _icc(values, np.ones((1, len(values)))), _icc(values, counts)
-    size = {"clusters": len(set(pairs)), "pairs": len(set(pairs)), "n": len(values)}
-    forms = [with_interval(once[0, i], draws[:, i], on_z=True, **size) for i in range(3)]
+    clusters = len(set(pairs))
+    forms = [
+        with_interval(
+            once[0, i], draws[:, i], clusters=clusters, pairs=clusters, n=len(values), on_z=True
+        )
+        for i in range(3)
+    ]
     forms += [_of_the_mean(single, readers) for single in forms]
     return ReaderAgreement(dict(zip(FORMS, forms, strict=True)), readers)
 

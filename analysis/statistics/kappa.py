@@ -108,7 +108,9 @@ def _kappa(two: np.ndarray, weights: np.ndarray, size: dict[str, int]) -> Estima
     )
     if np.isnan(found[0]):
         return not_estimable("all scores are equal", **size)
-    return with_interval(found[0], found[1:], clusters=size["pairs"], on_z=True, **size)
+    return with_interval(
+        found[0], found[1:], clusters=size["pairs"], pairs=size["pairs"], n=size["n"], on_z=True
+    )
 
 
 def _excess(r: np.ndarray, i: int, j: int, *, tests: int, size: dict[str, int]) -> Estimate:

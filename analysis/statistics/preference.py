@@ -194,8 +194,8 @@ class Choices:
             weights: How often each ranking stands: (resamples, rankings).
         """
         parts = np.array_split(weights, max(1, len(weights) * self.open.size // 10**7))
-        found = [self._fit(part) for part in parts]
-        return tuple(np.concatenate(part) for part in zip(*found, strict=True))
+        worths, regularised = zip(*(self._fit(part) for part in parts), strict=True)
+        return np.concatenate(worths), np.concatenate(regularised)
 
     def _fit(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         items, width = self.beats.shape[1], self.features.shape[1]

@@ -120,10 +120,10 @@ def _signed_rank(differences: np.ndarray) -> Estimate:
     # How many of the means of two lie outside on each side, by the normal approximation.
     outside = n * (n + 1) / 4 - norm.ppf(0.975) * np.sqrt(n * (n + 1) * (2 * n + 1) / 24)
     k = int(np.floor(outside))
-    limits = (float(walsh[k]), float(walsh[-1 - k])) if k >= 0 else (None, None)
+    low, high = (float(walsh[k]), float(walsh[-1 - k])) if k >= 0 else (None, None)
     p = _signed_rank_p(differences) if differences.any() else 1.0
     reason = "" if k >= 0 else f"no interval: {n} pairs of prompts are too few for 95 %"
-    return Estimate(float(np.median(walsh)), *limits, p, pairs=n, n=n, reason=reason)
+    return Estimate(float(np.median(walsh)), low, high, p, pairs=n, n=n, reason=reason)
 
 
 def _signed_rank_p(differences: np.ndarray) -> float:

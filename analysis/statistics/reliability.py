@@ -68,13 +68,12 @@ def reliability(
     counts = unit_counts(pairs, resamples=resamples, rng=np.random.default_rng(seed))
     weights = np.vstack([np.ones((1, len(pairs))), counts])
     of_metric = _split_half(demean(split[:, given]), weights)
-    size = {"clusters": clusters, "pairs": clusters, "n": n}
-    metric = _estimate(of_metric, "the halves of the sets don't agree at all", **size)
+    metric = _estimate(of_metric, "the halves of the sets don't agree at all", clusters, n)
     if len(readers) < 2:
         missing = not_estimable(ONE_READER, pairs=clusters, n=n)
         return Reliability(missing, metric, missing)
     of_scores = _cronbach(demean(readers[:, given]), weights)
-    agreed = _estimate(of_scores, "readers don't agree beyond prompt and arm", **size)
+    agreed = _estimate(of_scores, "readers don't agree beyond prompt and arm", clusters, n)
     weak = [e.value is None or e.value < MIN_RELIABILITY for e in (agreed, metric)]
     if any(weak):
         what = " and ".join(w for w, bad in zip(("scores", "metric"), weak, strict=True) if bad)
@@ -83,13 +82,13 @@ def reliability(
     noise = of_scores * of_metric
     r = _correlations(demean(whole.metric), demean(whole.scores), weights)
     left = r / np.sqrt(np.where(noise > MIN_RELIABILITY**2, noise, np.nan))
-    return Reliability(agreed, metric, with_interval(left[0], left[1:], **size))
+    return Reliability(agreed, metric, _estimate(left, "a reliability is not above 0", clusters, n))
 
 
-def _estimate(values: np.ndarray, reason: str, **size: int) -> Estimate:
+def _estimate(values: np.ndarray, reason: str, pairs: int, n: int) -> Estimate:
     if not np.isfinite(values[0]):
-        return not_estimable(reason, pairs=size["pairs"], n=size["n"])
-    return with_interval(values[0], values[1:], **size)
+        return not_estimable(reason, pairs=pairs, n=n)
+    return with_interval(values[0], values[1:], clusters=pairs, pairs=pairs, n=n)
 
 
 def _arrays(frame: pd.DataFrame, by: list[str], data: Table, level: str) -> np.ndarray:
