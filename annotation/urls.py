@@ -2,11 +2,12 @@
 
 from django.urls import include, path
 
-from annotation.views import audits, balance, invitations, protocols, studies
+from annotation.views import audits, balance, invitations, new_study, protocols, studies
 
 app_name = "annotation"
 urlpatterns = [
     path("studies/", studies.study_list, name="study-list"),
+    path("new-study/", new_study.study_new, name="study-new"),  # “new” may be a study's slug
     path("studies/<slug:slug>/", studies.study, name="study"),
     path("studies/<slug:slug>/readers/", studies.study_readers, name="study-readers"),
     path(

@@ -275,8 +275,7 @@ class TestList:
 
     def test_without_a_study_the_list_tells_how_to_make_one(self, researcher):
         text = text_of(researcher.get(reverse("annotation:study-list")))
-        assert "manage.py create_study" in text
-        assert "--owner alice" in text
+        assert "New study says what is there and what to bring in first" in text
 
 
 @pytest.mark.parametrize(
