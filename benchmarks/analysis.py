@@ -2,16 +2,18 @@
 
     python -m benchmarks.analysis          # about 3 minutes; the `dev` requirements
 
-Each time is the best of several, the contestants taking turns, so that other work slows all alike.
+Wall time, and in brackets processor time of all threads, which other work on the machine changes
+less; each the best of several.
 """
 
 import os
 import resource
 import sys
-import timeit
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -28,9 +30,26 @@ from analysis.metrics.utility import compare_training
 Row = tuple[str, str, str]
 
 
-def best(function: Callable[[], object], *, repeat: int = 5, number: int = 1) -> float:
-    """Seconds a call, the best of `repeat`."""
-    return min(timeit.repeat(function, number=number, repeat=repeat)) / number
+class Took(NamedTuple):
+    """Seconds a call."""
+
+    wall: float
+    cpu: float
+
+    def __str__(self) -> str:
+        return f"{seconds(self.wall)} ({seconds(self.cpu)})"
+
+
+def best(function: Callable[[], object], *, repeat: int = 5, number: int = 1) -> Took:
+    """The best of `repeat`."""
+    found = []
+    for _ in range(repeat):
+        begun = time.perf_counter(), time.process_time()
+        for _ in range(number):
+            function()
+        ended = time.perf_counter(), time.process_time()
+        found.append([(b - a) / number for a, b in zip(begun, ended, strict=True)])
+    return Took(*(min(times) for times in zip(*found, strict=True)))
 
 
 def by_matrix_root(x: np.ndarray, y: np.ndarray) -> float:
@@ -65,7 +84,7 @@ def frechet_rows(rng: np.random.Generator) -> Iterator[Row]:
         x, y = rng.normal(size=(2, n, 768))
         ours = best(lambda x=x, y=y: frechet_distance(x, y), number=100 if n == 10 else 3)
         exact = frechet_distance(x, y)
-        yield f"Fréchet distance, {n} against {n}, d = 768", "Blindread", seconds(ours)
+        yield f"Fréchet distance, {n} against {n}, d = 768", "Blindread", str(ours)
         for name, theirs in (
             ("scipy.linalg.sqrtm", by_matrix_root),
             ("torch-fidelity", by_torch_fidelity),
@@ -74,7 +93,7 @@ def frechet_rows(rng: np.random.Generator) -> Iterator[Row]:
             found: list[float] = []
             took = best(lambda: found.append(theirs(x, y)), repeat=2)  # noqa: B023
             off = abs(found[-1] - exact) / exact
-            yield "", name, f"{seconds(took)}, {took / ours:,.0f} times; differs by {off:.0e}"
+            yield "", name, f"{took}, {took.cpu / ours.cpu:,.0f} times; differs by {off:.0e}"
 
 
 def memory() -> float:
@@ -95,10 +114,10 @@ def moments_rows() -> Iterator[Row]:
     yield (
         what,
         "Blindread, in blocks of 5,000",
-        (f"{seconds(took)}; {memory() - before:.0f} MiB above {before:.0f} at its peak"),
+        (f"{took}; {memory() - before:.0f} MiB above {before:.0f} at its peak"),
     )
     one = best(lambda: Moments.of(blocks(0)), repeat=4)
-    yield "", "of which the moments of one side", seconds(one)
+    yield "", "of which the moments of one side", str(one)
 
 
 def other_rows(rng: np.random.Generator) -> Iterator[Row]:
@@ -107,33 +126,33 @@ def other_rows(rng: np.random.Generator) -> Iterator[Row]:
     yield (
         "Energy distance, 10 against 10",
         "Blindread",
-        seconds(best(lambda: energy_distance(*small), number=100)),
+        str(best(lambda: energy_distance(*small), number=100)),
     )
-    yield "KID, 400 against 400", "Blindread", seconds(best(lambda: kid(x, y)))
-    yield "", "torch-fidelity, 100 subsets of 100", seconds(best(lambda: their_kid(x, y), repeat=2))
+    yield "KID, 400 against 400", "Blindread", str(best(lambda: kid(x, y)))
+    yield "", "torch-fidelity, 100 subsets of 100", str(best(lambda: their_kid(x, y), repeat=2))
     yield (
         "Precision, recall, density, coverage, 400 against 400",
         "Blindread",
-        seconds(best(lambda: compare_manifolds(x, y))),
+        str(best(lambda: compare_manifolds(x, y))),
     )
     yield (
         "Copying, 400 against 5,000 and 400 held out",
         "Blindread",
-        seconds(best(lambda: find_copies(x, np.tile(x, (13, 1))[:5000] + 1, y), repeat=2)),
+        str(best(lambda: find_copies(x, np.tile(x, (13, 1))[:5000] + 1, y), repeat=2)),
     )
     labels = np.repeat(np.arange(10), 40)
     yield (
         "Utility, 10 classes, 400 of each kind, 140 trainings",
         "Blindread",
-        seconds(best(lambda: compare_training((x, labels), (y, labels), (x, labels)), repeat=2)),
+        str(best(lambda: compare_training((x, labels), (y, labels), (x, labels)), repeat=2)),
     )
     pictures = rng.integers(0, 256, (10, 256, 256, 3), dtype=np.uint8)
     yield (
         "MS-SSIM of a set of 10, 256×256 (45 pairs)",
         "Blindread",
-        seconds(best(lambda: ms_ssim(pictures), repeat=3)),
+        str(best(lambda: ms_ssim(pictures), repeat=3)),
     )
-    yield "", "torchmetrics, in one batch", seconds(best(lambda: their_ms_ssim(pictures), repeat=2))
+    yield "", "torchmetrics, in one batch", str(best(lambda: their_ms_ssim(pictures), repeat=2))
 
 
 def their_kid(x: np.ndarray, y: np.ndarray) -> float:
@@ -193,14 +212,18 @@ def embedding_rows() -> Iterator[Row]:
                     embedder.forward(batch.result())
 
         whole()
-        turns = [(timeit.timeit(bare, number=1), timeit.timeit(whole, number=1)) for _ in range(7)]
-        over = np.median([w / b - 1 for b, w in turns])
-        fastest = [min(times) / len(files) for times in zip(*turns, strict=True)]
-        yield f"Embedding a 512×512 JPEG, {name}", "bare forward pass", seconds(fastest[0])
+        turns = [(best(bare, repeat=1), best(whole, repeat=1)) for _ in range(7)]
+        wall = np.median([w.wall / b.wall - 1 for b, w in turns])
+        cpu = np.median([w.cpu / b.cpu - 1 for b, w in turns])
+        fastest = [
+            Took(*(min(times) / len(files) for times in zip(*took, strict=True)))
+            for took in zip(*turns, strict=True)
+        ]
+        yield f"Embedding a 512×512 JPEG, {name}", "bare forward pass", str(fastest[0])
         yield (
             "",
             "read, decode, resize, forward",
-            (f"{seconds(fastest[1])}; {over:+.1%} (median of 7 turns)"),
+            (f"{fastest[1]}; {wall:+.1%} ({cpu:+.1%}), median of 7 turns"),
         )
 
 
@@ -227,7 +250,7 @@ def main() -> None:
 
     print(f"{os.cpu_count()} CPU threads, torch uses {torch.get_num_threads()}; ", end="")
     print(f"load {os.getloadavg()[0]:.1f} at the start\n")
-    print("| what | by | time |\n|---|---|---|")
+    print("| what | by | wall time (processor time) |\n|---|---|---|")
     parts = (moments_rows, lambda: frechet_rows(np.random.default_rng(0)),
              lambda: other_rows(np.random.default_rng(0)), embedding_rows)  # fmt: skip
     for part in parts:
