@@ -64,7 +64,7 @@ def _standing(reader: Any) -> str:
 def find_reader(user: User, slug: str) -> Reader | None:
     """This person's part in a study, unless it has ended."""
     readers = Reader.objects.filter(user_id=user.pk, study__slug=slug).select_related("study")
-    return readers.exclude(state=Reader.State.REVOKED).first()
+    return readers.defer("study__manifest").exclude(state=Reader.State.REVOKED).first()
 
 
 def check_may_read(study: Study, user: User) -> None:

@@ -174,6 +174,7 @@ def _running_study(reading: Reading) -> Study:
     reader = (
         Reader.objects.select_for_update(of=("self",))
         .select_related("study")
+        .defer("study__manifest")  # long, and not needed for each answer
         .get(pk=reading.reader_id)
     )
     if reader.study.state != Study.State.RUNNING:

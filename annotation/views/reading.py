@@ -102,6 +102,7 @@ def load_readings(request: Request, slug: str) -> list[Reading]:
         Reading.objects.for_reader(request.user)
         .filter(reader__study__slug=slug)
         .select_related("reader__study")
+        .defer("reader__study__manifest")  # long, and parsed for each row
         .order_by("position")
     )
 
@@ -109,7 +110,9 @@ def load_readings(request: Request, slug: str) -> list[Reading]:
 def load_reading(request: Request, slug: str, position: int) -> Reading:
     """This person's reading at a position; 404 where there is none."""
     return get_object_or_404(
-        Reading.objects.for_reader(request.user).select_related("reader__study", "case__prompt"),
+        Reading.objects.for_reader(request.user)
+        .select_related("reader__study", "case__prompt")
+        .defer("reader__study__manifest"),
         reader__study__slug=slug,
         position=position,
     )
