@@ -26,9 +26,10 @@ class MeasureError(Exception):
 class Encodes(Protocol):
     """What makes numbers of images: a `LoadedEmbedder` or a `PixelView`."""
 
-    fingerprint: str
-    batch: int
-
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def batch(self) -> int: ...
     def prepare(self, images: Sequence[PillowImage.Image]) -> np.ndarray: ...
     def forward(self, batch: np.ndarray) -> np.ndarray: ...
 

@@ -62,7 +62,7 @@ class Floor:
     reason: str = ""
 
 
-class Pixels(Sequence):
+class Pixels(Sequence[np.ndarray]):
     """Images as uint8 arrays (height, width, 3), each read when it is asked for."""
 
     def __init__(self, images: Sequence[Image]) -> None:
@@ -71,7 +71,7 @@ class Pixels(Sequence):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: Any) -> np.ndarray:
+    def __getitem__(self, index: Any) -> Any:
         return np.asarray(read_pixels(self.images[index]))
 
 

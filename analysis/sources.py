@@ -49,12 +49,12 @@ def training_images(arms: Sequence[Arm]) -> dict[int, list[Image]]:
     for arm in arms:
         generator = arm.generator
         training = getattr(generator, "training", None)
-        dataset = training.dataset if training else generator and generator.trained_on
+        dataset = training.dataset if training else generator.trained_on if generator else None
         if dataset is None:
             continue
         key = dataset.pk, training.split if training else Image.Split.TRAIN
         if key not in known:
-            images = dataset.images.filter(split=key[1]).order_by("pk")
+            images = Image.objects.filter(dataset=dataset, split=key[1]).order_by("pk")
             known[key] = list(images.prefetch_related("prompts"))
         found[arm.pk] = known[key]
     return found

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 from typing import NamedTuple
 
@@ -82,7 +83,7 @@ def by_torchmetrics(x: np.ndarray, y: np.ndarray) -> float:
 def frechet_rows(rng: np.random.Generator) -> Iterator[Row]:
     for n in (10, 400):
         x, y = rng.normal(size=(2, n, 768))
-        ours = best(lambda x=x, y=y: frechet_distance(x, y), number=100 if n == 10 else 3)
+        ours = best(partial(frechet_distance, x, y), number=100 if n == 10 else 3)
         exact = frechet_distance(x, y)
         yield f"Fréchet distance, {n} against {n}, d = 768", "Blindread", str(ours)
         for name, theirs in (
@@ -150,9 +151,13 @@ def other_rows(rng: np.random.Generator) -> Iterator[Row]:
     yield (
         "MS-SSIM of a set of 10, 256×256 (45 pairs)",
         "Blindread",
-        str(best(lambda: ms_ssim(pictures), repeat=3)),
+        str(best(lambda: ms_ssim(list(pictures)), repeat=3)),
     )
-    yield "", "torchmetrics, in one batch", str(best(lambda: their_ms_ssim(pictures), repeat=2))
+    yield (
+        "",
+        "torchmetrics, in one batch",
+        str(best(lambda: their_ms_ssim(pictures), repeat=2)),
+    )
 
 
 def their_kid(x: np.ndarray, y: np.ndarray) -> float:

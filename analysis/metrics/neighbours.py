@@ -4,7 +4,9 @@ An image lies *within* a set where it is no farther from one of the set's images
 k-th nearest neighbour in the set.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +61,7 @@ def _radii(x: np.ndarray, k: int) -> np.ndarray:
     return radii
 
 
-_COMMON = {
+_COMMON: Mapping[str, Any] = {
     "scope": "arm",
     "takes": ("features", "real"),
     "better": "higher",
