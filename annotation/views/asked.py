@@ -6,7 +6,7 @@ from django.utils.translation import get_language
 
 from annotation.design import LETTERS
 from annotation.models import Study
-from annotation.pace import SECONDS_PER_SCORE, in_words
+from annotation.pace import in_words, seconds_of
 from annotation.protocols import Protocol
 
 
@@ -21,7 +21,7 @@ def asked(study: Study) -> dict[str, Any]:
     sets = arms if protocol.together else 1
     cases = study.cases.filter(practice=False).count() * arms // sets
     count = round(cases * (1 + protocol.repeats)) + protocol.practice + protocol.checks
-    minutes = max(1, round(SECONDS_PER_SCORE * sets * len(protocol.rated) * count / 60))
+    minutes = max(1, round(seconds_of(protocol, arms=arms) * count / 60))
     return {
         "study": study,
         "protocol": protocol,

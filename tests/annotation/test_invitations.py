@@ -4,6 +4,7 @@ import html
 import logging
 import re
 import smtplib
+from functools import partial
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,7 +16,9 @@ from annotation import invitations
 from annotation.errors import StudyError
 from annotation.models import AuditEvent, Invitation, Reader, Study
 from annotation.readers import revoke_reader
+from annotation.views.invitations import AccountForm
 from tests import builders
+from tests.annotation.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 State = Study.State
@@ -327,3 +330,31 @@ def test_the_whole_address_is_that_of_the_site(study):
     request = RequestFactory().get("/", SERVER_NAME="localhost", secure=True)
     address = invitations.address_of(invite(study), request)
     assert address.startswith("https://localhost/invitation/")
+
+
+@pytest.mark.services
+@pytest.mark.usefixtures("connections_of_their_own")
+def test_of_many_who_accept_at_once_one_is_a_reader(study):
+    invitation = invite(study)
+    people = [builders.a_user(f"reader-{n}") for n in range(4)]
+    errors = at_once(
+        [
+            partial(invitations.accept, invitation=invitation, account=lambda user=user: user)
+            for user in people
+        ]
+    )
+    assert [type(error) for error in errors] == [invitations.InvitationError] * 3
+    assert study.readers.filter(user__in=people).count() == 1
+
+
+@pytest.mark.services
+@pytest.mark.usefixtures("connections_of_their_own")
+def test_an_account_is_made_once_by_a_double_click(study):
+    invitation = invite(study)
+    forms = [AccountForm(NEW), AccountForm(NEW)]
+    assert all(form.is_valid() for form in forms)
+    errors = at_once(
+        [partial(invitations.accept, invitation=invitation, account=form.save) for form in forms]
+    )
+    assert [type(error) for error in errors] == [invitations.InvitationError]
+    assert User.objects.filter(username="dave").count() == 1

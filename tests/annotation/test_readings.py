@@ -1,4 +1,3 @@
-import threading
 import time
 from collections import Counter
 from functools import partial
@@ -20,6 +19,7 @@ from annotation.readings import (
     submit_reading,
 )
 from annotation.studies import close_study
+from tests.annotation.at_once import at_once
 from tests.builders import a_protocol, a_reading, a_study, a_user, rate
 
 pytestmark = pytest.mark.django_db
@@ -380,60 +380,33 @@ def test_the_state_of_many_readings_takes_as_many_queries_as_that_of_one(running
 # Two at once
 
 
-def _at_once(functions):
-    """Run the functions in threads, each with a connection of its own; what they raised."""
-    start, errors = threading.Barrier(len(functions)), []
-
-    def run(function):
-        try:
-            start.wait()
-            function()
-        except Exception as error:
-            errors.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=[function]) for function in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return errors
-
-
-@pytest.fixture
-def _connections_of_their_own(transactional_db):
-    if connection.vendor == "sqlite":
-        pytest.skip("the tests' SQLite database lives in one connection's memory")
-
-
 @pytest.mark.services
-@pytest.mark.usefixtures("_connections_of_their_own")
+@pytest.mark.usefixtures("connections_of_their_own")
 def test_the_same_answer_sent_many_times_at_once_is_saved_once(running_study):
     reading = a_reading(running_study)
-    assert _at_once([lambda: give(a_reading(running_study))] * 8) == []
+    assert at_once([lambda: give(a_reading(running_study))] * 8) == []
     assert Score.objects.count() == 1
     tiers = [["A"], ["B"], ["C"]]
     save = lambda: save_ranking(reading=reading, tiers=tiers, sequence=1)  # noqa: E731
-    assert _at_once([save] * 8) == []
+    assert at_once([save] * 8) == []
     assert Ranking.objects.count() == 1
 
 
 @pytest.mark.services
-@pytest.mark.usefixtures("_connections_of_their_own")
+@pytest.mark.usefixtures("connections_of_their_own")
 def test_a_reader_planned_by_two_processes_at_once_has_one_plan(running_study):
     reader = add_reader(study=running_study, user=a_user("dora"), by=running_study.owner)
     reader.readings.all().delete()
-    assert _at_once([lambda: plan_reader(Reader.objects.get(pk=reader.pk))] * 4) == []
+    assert at_once([lambda: plan_reader(Reader.objects.get(pk=reader.pk))] * 4) == []
     assert reader.readings.count() == 4
 
 
 @pytest.mark.services
-@pytest.mark.usefixtures("_connections_of_their_own")
+@pytest.mark.usefixtures("connections_of_their_own")
 def test_readers_added_at_once_get_a_slot_each(running_study):
     users = [a_user(name) for name in ("dora", "emil", "fay", "gus", "dora")]
     assert (
-        _at_once(
+        at_once(
             [
                 partial(add_reader, study=running_study, user=user, by=running_study.owner)
                 for user in users
