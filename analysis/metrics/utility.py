@@ -1,8 +1,8 @@
 """Downstream utility (MediSyn): what a classifier learns from synthetic, from real, from both.
 
 The classifier is a ridge regression on the embedder's features with balanced classes, solved
-exactly, so that hundreds of trainings take seconds; it tells what the features hold, not what a
-network trained from pixels would reach.
+exactly, and all trainings share one matrix of products, so that hundreds take seconds; it tells
+what the features hold, not what a network trained from pixels would reach.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from analysis.metrics.registry import Finding, metric
 
 FRACTIONS = (0.01, 0.1, 1.0)
 SEEDS = 20
-_PENALTIES = np.logspace(-3, 3, 7)  # times the mean squared length of a feature
+_PENALTIES = np.logspace(-3, 3, 7)  # times the mean of the kernel's diagonal
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,34 @@ def compare_training(
             "Utility needs at least 2 classes of images that the arm, its training data and the "
             f"study's real images all have, not {len(classes)}."
         )
-    synthetic, real, test = (_only(classes, *part) for part in (synthetic, real, test))
+    parts = [_only(classes, *part) for part in (synthetic, real, test)]
+    images = _Images(
+        kernel_of(np.concatenate([features for features, _ in parts])),
+        np.concatenate([labels for _, labels in parts]),
+        *np.split(
+            np.arange(sum(len(labels) for _, labels in parts)),
+            np.cumsum([len(labels) for _, labels in parts])[:2],
+        ),
+    )
     return [
-        _trained(trained_on, fraction, synthetic, real, test, len(classes), seeds)
+        _trained(trained_on, fraction, images, seeds)
         for trained_on, fraction in (
             ("synthetic", 0.0),
             *(("real", f) for f in fractions),
             *(("both", f) for f in fractions),
         )
     ]
+
+
+@dataclass(frozen=True)
+class _Images:
+    """All images: products of their features (n, n), classes from 0 (n,), and who is where."""
+
+    kernel: np.ndarray
+    labels: np.ndarray
+    synthetic: np.ndarray
+    real: np.ndarray
+    test: np.ndarray
 
 
 def _only(
@@ -86,25 +105,26 @@ def _only(
     return as_features(features)[kept], np.searchsorted(classes, labels[kept])
 
 
-def _trained(trained_on, fraction, synthetic, real, test, classes, seeds) -> Utility:  # type: ignore[no-untyped-def]
-    least = min(np.bincount(real[1], minlength=classes))
-    n_synthetic = len(synthetic[1]) if trained_on != "real" else 0
-    if fraction and fraction * least < 0.5:
-        n_real = round(fraction * len(real[1]))
-        reason = f"{fraction:.0%} of {least} images of the rarest class is less than one image"
+def _trained(trained_on: str, fraction: float, images: _Images, seeds: int) -> Utility:
+    """One row: as many trainings as seeds, the penalty chosen in the first."""
+    labels = images.labels
+    rarest = min(np.bincount(labels[images.real]))
+    n_synthetic = len(images.synthetic) if trained_on != "real" else 0
+    if fraction and fraction * rarest < 0.5:
+        n_real = round(fraction * len(images.real))
+        reason = f"{fraction:.0%} of {rarest} images of the rarest class is less than one image"
         return Utility(trained_on, fraction, n_synthetic, n_real, reason=reason)
-    accuracies, n_real = [], 0
+    accuracies, n_real, penalty = [], 0, None
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
-        rows = list(_draw(real[1], fraction, rng)) if fraction else []
-        n_real = len(rows)
-        x, y = [real[0][rows]], [real[1][rows]]
+        drawn = list(_draw(labels, images.real, fraction, rng)) if fraction else []
+        n_real = len(drawn)
         if n_synthetic:
-            drawn = list(_draw(synthetic[1], 1.0, rng))
-            x.append(synthetic[0][drawn])
-            y.append(synthetic[1][drawn])
-        guessed = classify(np.concatenate(x), np.concatenate(y), test[0])
-        accuracies.append(balanced_accuracy(guessed, test[1]))
+            drawn += _draw(labels, images.synthetic, 1.0, rng)
+        rows = np.array(drawn)
+        coefficients, penalty = fit(images.kernel[np.ix_(rows, rows)], labels[rows], penalty)
+        guessed = (images.kernel[np.ix_(images.test, rows)] @ coefficients).argmax(axis=1)
+        accuracies.append(balanced_accuracy(guessed, labels[images.test]))
     low, high = np.quantile(accuracies, [0.025, 0.975])
     return Utility(
         trained_on, fraction, n_synthetic, n_real,
@@ -112,12 +132,13 @@ def _trained(trained_on, fraction, synthetic, real, test, classes, seeds) -> Uti
     )  # fmt: skip
 
 
-def _draw(labels: np.ndarray, fraction: float, rng: np.random.Generator) -> Iterator[int]:
-    """Rows of a training: the share of each class."""
-    for c in np.unique(labels):
-        rows = np.flatnonzero(labels == c)
-        count = max(1, round(fraction * len(rows)))
-        yield from rng.choice(rows, count, replace=fraction == 1)
+def _draw(
+    labels: np.ndarray, images: np.ndarray, fraction: float, rng: np.random.Generator
+) -> Iterator[int]:
+    """Of these images those of a training: the share of each class."""
+    for c in np.unique(labels[images]):
+        own = images[labels[images] == c]
+        yield from rng.choice(own, max(1, round(fraction * len(own))), replace=fraction == 1)
 
 
 def balanced_accuracy(guessed: np.ndarray, labels: np.ndarray) -> float:
@@ -125,30 +146,50 @@ def balanced_accuracy(guessed: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean([(guessed[labels == c] == c).mean() for c in np.unique(labels)]))
 
 
-def classify(x: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Classes (m,) of `test` (m, d) by ridge regression on `x` (n, d); penalty by leave-one-out.
+def kernel_of(x: np.ndarray) -> np.ndarray:
+    """Products of features (n, d), centred and scaled, with 1 added for an intercept: (n, n)."""
+    x = x - x.mean(axis=0)
+    scale = (x * x).mean() or 1.0
+    return x @ x.T / scale + 1
 
-    O(n²d + n³): one decomposition serves all penalties and all classes.
+
+def fit(
+    kernel: np.ndarray, labels: np.ndarray, penalty: float | None = None
+) -> tuple[np.ndarray, float]:
+    """Ridge regression on ±1 with balanced classes, in its dual form.
+
+    Args:
+        kernel: Products of the images, shape (n, n).
+        labels: Classes from 0, shape (n,).
+        penalty: Over the mean of the diagonal; None chooses it by leave-one-out.
+
+    Returns:
+        Coefficients (n, classes), by which products with other images give scores, and the penalty.
     """
-    classes, index, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    weights = np.sqrt(len(labels) / (len(classes) * counts))[index][:, None]  # balanced
-    centre = (x * weights**2).sum(axis=0) / (weights**2).sum()
-    targets = weights * (2.0 * (index[:, None] == np.arange(len(classes))) - 1)
-    # A column of ones, weighted as the images are, takes the place of an intercept.
-    scale = np.sqrt(((x - centre) ** 2).mean()) or 1.0
-    rows = np.hstack([(x - centre) / scale, np.ones((len(x), 1))]) * weights
-    others = np.hstack([(test - centre) / scale, np.ones((len(test), 1))])
-    values, vectors = np.linalg.eigh(rows @ rows.T)
-    projected = vectors.T @ targets
-    best, chosen = np.inf, np.zeros_like(targets)
-    for penalty in _PENALTIES * max(float(values.mean()), 1e-12):
-        inverse = 1 / (np.clip(values, 0, None) + penalty)
-        dual = vectors @ (inverse[:, None] * projected)
-        diagonal = (vectors**2) @ inverse
-        error = float(((dual / diagonal[:, None]) ** 2).sum())  # leave-one-out, in closed form
-        if error < best:
-            best, chosen = error, dual
-    return classes[(others @ (rows.T @ chosen)).argmax(axis=1)]
+    from scipy.linalg import cho_factor, cho_solve
+
+    counts = np.bincount(labels)
+    weights = np.sqrt(len(labels) / ((counts > 0).sum() * counts[labels]))[:, None]
+    targets = weights * (2.0 * (labels[:, None] == np.arange(len(counts))) - 1)
+    weighted = kernel * (weights @ weights.T)
+    unit = float(np.trace(weighted)) / len(labels)
+    if penalty is None:
+        penalty = _best_penalty(weighted, targets, unit)
+    weighted[np.diag_indices_from(weighted)] += penalty * unit
+    dual = cho_solve(cho_factor(weighted, overwrite_a=True), targets)
+    return weights * dual, penalty
+
+
+def _best_penalty(kernel: np.ndarray, targets: np.ndarray, unit: float) -> float:
+    """By the squared errors of leave-one-out, in closed form from one decomposition."""
+    values, vectors = np.linalg.eigh(kernel)
+    projected, squares = vectors.T @ targets, vectors**2
+    errors = []
+    for penalty in _PENALTIES:
+        inverse = 1 / (np.clip(values, 0, None) + penalty * unit)
+        left_out = (vectors @ (inverse[:, None] * projected)) / (squares @ inverse)[:, None]
+        errors.append(float((left_out**2).sum()))
+    return float(_PENALTIES[int(np.argmin(errors))])
 
 
 @metric(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.metrics.utility import balanced_accuracy, classify, compare_training, utility
+from analysis.metrics.utility import balanced_accuracy, compare_training, fit, kernel_of, utility
 
 MEANS = np.random.default_rng(0).normal(size=(3, 20))
 
@@ -12,6 +12,12 @@ def images(seed, per_class, *, signal=1.0, classes=3):
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(classes), per_class)
     return signal * MEANS[labels] + 1.5 * rng.normal(size=(len(labels), 20)), labels
+
+
+def classify(x, labels, test):
+    kernel = kernel_of(np.concatenate([x, test]))
+    coefficients, _ = fit(kernel[: len(x), : len(x)], labels)
+    return (kernel[len(x) :, : len(x)] @ coefficients).argmax(axis=1)
 
 
 def by_training(rows):
@@ -24,6 +30,25 @@ def test_more_images_come_near_to_the_best_rule_there_is():
     few, many = (balanced_accuracy(classify(*images(1, n), test), labels) for n in (3, 300))
     assert few < many <= balanced_accuracy(best, labels) + 0.01
     assert many > balanced_accuracy(best, labels) - 0.04
+
+
+def test_leave_one_out_in_closed_form_is_leaving_each_image_out():
+    x, y = images(1, 4)
+    kernel, counts = kernel_of(x), np.bincount(y)
+    weights = np.sqrt(len(y) / (3 * counts[y]))
+    weighted = kernel * np.outer(weights, weights)
+    targets = weights[:, None] * (2.0 * (y[:, None] == np.arange(3)) - 1)
+    unit = np.trace(weighted) / len(y)
+    errors = {}
+    for penalty in np.logspace(-3, 3, 7):
+        errors[penalty] = 0.0
+        for i in range(len(y)):
+            rest = np.arange(len(y)) != i
+            dual = np.linalg.solve(
+                weighted[np.ix_(rest, rest)] + penalty * unit * np.eye(len(y) - 1), targets[rest]
+            )
+            errors[penalty] += ((targets[i] - weighted[i, rest] @ dual) ** 2).sum()
+    assert fit(kernel, y)[1] == min(errors, key=errors.get)
 
 
 def test_neither_scale_nor_place_of_features_matters():
