@@ -1,13 +1,14 @@
 """Can a reader who keeps every byte link letters to models by anything but the pixels?
 
-    python -m benchmarks.linking [--pairs 20] [--readers 1] [--arms 3] [--size 64]
+    python -m benchmarks.linking [--pairs 20] [--readers 1] [--arms 3] [--size 64] [--alike]
 
 Makes a study whose arms differ in all that a file can differ in (format, size, colour mode,
 metadata, grain), fetches what each reader's browser can get, and lets `annotation.linking` attack
 it: told the truth about all cases but one, it links the sets of that case to arms by each trace in
 turn. The last two rows are no leaks, but show that the attack works where there is something to
 see: the size of the files, which follows from their pixels, and the brightness of the pixels
-themselves.
+themselves. With ``--alike`` all arms draw their pixels in the same way and differ in their files
+alone: then these two rows must be at chance, too.
 """
 
 import argparse
@@ -35,6 +36,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--arms", type=int, default=3)
     parser.add_argument("--images", type=int, default=10, help="in a set")
     parser.add_argument("--size", type=int, default=64, help="pixels a side of presented images")
+    parser.add_argument("--seed", type=int, default=0, help="of the images")
+    parser.add_argument("--alike", action="store_true", help="arms differ in their files alone")
     return parser.parse_args()
 
 
@@ -98,9 +101,10 @@ def a_study(args: argparse.Namespace):
     )
     study = builders.a_draft(pairs=args.pairs, arms=args.arms, protocol=protocol)
     builders.complete_sets(study)
+    make = a_file_of if args.alike else an_image_of
     for shown in CaseSet.objects.filter(case__study=study).select_related("arm", "image_set"):
         for image in shown.image_set.images.all():
-            content = an_image_of(shown.arm.position, image.pk)
+            content = make(shown.arm.position, [args.seed, image.pk])
             image.sha256 = hashlib.sha256(content).hexdigest()
             image.file.save(f"images/{image.sha256}", ContentFile(content))
     mark_checked(study=study, by=study.owner)
@@ -110,7 +114,7 @@ def a_study(args: argparse.Namespace):
     return study
 
 
-def an_image_of(arm: int, seed: int) -> bytes:
+def an_image_of(arm: int, seed: list[int]) -> bytes:
     """A file as only this arm makes them: coarse or fine, PNG or JPEG, with or without metadata."""
     random = np.random.default_rng(seed)
     side = 12 * 2 ** (arm % 3)
@@ -123,6 +127,23 @@ def an_image_of(arm: int, seed: int) -> bytes:
         image.save(out, "PNG", compress_level=1)
     else:
         image.save(out, "JPEG", quality=60, comment=b"model " + str(arm).encode())
+    return out.getvalue()
+
+
+def a_file_of(arm: int, seed: list[int]) -> bytes:
+    """The same kind of pixels for every arm, stored without loss as only this arm does."""
+    random = np.random.default_rng(seed)
+    pixels = random.normal(random.uniform(60, 180), 40, (24, 24, 3)).clip(0, 255)
+    image = Image.fromarray(pixels.astype(np.uint8))
+    out = io.BytesIO()
+    if arm % 3 == 0:
+        exif = Image.Exif()
+        exif[0x0131] = f"model {arm}"
+        image.save(out, "PNG", compress_level=9, exif=exif)
+    elif arm % 3 == 1:
+        image.save(out, "BMP")
+    else:
+        image.save(out, "WEBP", lossless=True)
     return out.getvalue()
 
 
