@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import get_user_model
-from django.db.models import Count, Prefetch
+from django.db.models import Count, Prefetch, Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -64,7 +64,9 @@ RECORD = {
 @require_safe
 @researcher_required
 def study_list(request: Request) -> HttpResponse:
-    found = Study.objects.owned_by(request.user).annotate(cases_count=Count("cases"))
+    found = Study.objects.owned_by(request.user).annotate(
+        cases_count=Count("cases", filter=Q(cases__practice=False))
+    )
     readings = Reading.objects.filter(reader__study__in=found).values_list("reader__study")
     done = dict(readings.annotate(Count("submitted_at")).order_by())
     planned = dict(readings.annotate(Count("pk")).order_by())
@@ -213,6 +215,8 @@ def _context(study: Study) -> dict[str, Any]:
         "can_unblind": study.state in (State.RUNNING, State.CLOSED) and not study.unblinded_at,
         "arms": arms,
         "cases": cases,
+        "counted": sum(not case.practice for case, _ in cases),
+        "practised": sum(case.practice for case, _ in cases),
         "letters": LETTERS[: len(arms)],
         "balance": _balance(study, arms),
         "record": [
