@@ -5,6 +5,8 @@ import json
 
 import numpy as np
 import pytest
+from django.apps import apps
+from django.urls import reverse
 from PIL import Image as Pillow
 
 from analysis.embedding import embed_images, embed_texts
@@ -15,7 +17,6 @@ from analysis.metrics.embedders import EmbedderError, load_embedder
 from analysis.metrics.pixel_views import PIXEL_VIEWS
 from analysis.models import Embedding
 from analysis.sources import Sources, gather_sources, training_images
-from analysis.views import _tables
 from tests import builders
 from tests.analysis.builders import a_rated_study, a_report, know_features
 
@@ -69,7 +70,7 @@ BRIGHTNESS = {
 }  # fmt: skip
 
 
-def test_a_metric_of_a_users_own_appears_everywhere(registered):
+def test_a_metric_of_a_users_own_appears_everywhere(registered, client):
     @registered(**BRIGHTNESS)
     def brightness(pixels):
         return float(np.mean([p.mean() for p in pixels]))
@@ -89,9 +90,26 @@ def test_a_metric_of_a_users_own_appears_everywhere(registered):
     assert all(row["low"] < row["value"] < row["high"] for row in arms)
     named = {row["metric_name"] for row in report.results["correlations"]}
     assert "Brightness" in named
-    context = _tables(report.results)
-    assert "Brightness" in {m.name for m in context["metrics"]}  # the methods
-    assert "Brightness" in {row["metric"].name for row in context["other_metrics"]}
+    client.force_login(study.owner)
+    page = client.get(reverse("analysis:report", args=[study.slug])).content.decode()
+    assert page.count("Brightness") >= 3  # values, correlations, methods
+    assert "mean grey value" in page.lower()
+    table = client.get(reverse("analysis:report-download", args=[study.slug, report.pk, "metrics"]))
+    assert "brightness" in table.content.decode()
+
+
+def test_modules_named_in_the_settings_register_their_metrics(
+    registered, settings, tmp_path, monkeypatch
+):
+    (tmp_path / "lab_metrics.py").write_text(
+        "from analysis.metrics import metric\n\n\n"
+        f"@metric(**{BRIGHTNESS | {'name': 'Of the lab'}})\n"
+        "def of_the_lab(pixels):\n    return 1.0\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    settings.METRIC_MODULES = ["lab_metrics"]
+    apps.get_app_config("analysis").ready()
+    assert METRICS["of_the_lab"].name == "Of the lab"
 
 
 def test_a_second_report_reads_what_pixels_gave(registered):
