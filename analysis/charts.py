@@ -1,7 +1,11 @@
-"""Charts as SVG: the same numbers give the same bytes. Intervals always; colour never alone."""
+"""Charts as SVG or PNG, from a report's results alone: the same numbers give the same bytes.
+
+Intervals always; colour never alone.
+"""
 
 import io
 import textwrap
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +16,6 @@ from matplotlib.lines import Line2D
 
 from analysis.metrics import METRICS
 from analysis.sentences import interval, number, p_value
-from analysis.statistics.correlation import Table
 
 # Okabe and Ito's palette, told apart by the colour-blind; an arm keeps its colour and marker.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
@@ -42,91 +45,188 @@ STYLE = {
 }
 
 
-def scores_by_arm(results: dict[str, Any]) -> str:
+def names(results: dict[str, Any]) -> list[str]:
+    """The figures that these results hold the numbers of."""
+    return [
+        name
+        for name, (_, key) in FIGURES.items()
+        if key in results and (results[key] or name in FIRST)
+    ]
+
+
+def draw(name: str, results: dict[str, Any], form: str = "svg") -> bytes:
+    """One of `names` as ``svg`` or ``png``."""
+    with rc_context(STYLE):
+        figure = FIGURES[name][0](results)
+        out = io.BytesIO()
+        metadata = {"Date": None} if form == "svg" else {"Software": None}
+        figure.savefig(out, format=form, metadata=metadata, dpi=200)
+        return out.getvalue()
+
+
+def scores_by_arm(results: dict[str, Any]) -> Figure:
     """Mean score with its interval: a panel per criterion, a row per arm."""
     arms, criteria = results["arms"], results["criteria"]
     columns = min(3, len(criteria))
     rows = -(-len(criteria) // columns)
-    with rc_context(STYLE):
-        figure = Figure(
-            figsize=(7.2, max(3.9, 0.7 + rows * (0.75 + 0.27 * len(arms)))), layout="constrained"
+    figure = Figure(
+        figsize=(7.2, max(3.9, 0.7 + rows * (0.75 + 0.27 * len(arms)))), layout="constrained"
+    )
+    axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for i, ax in enumerate(axes.flat):
+        if i >= len(criteria):
+            ax.set_axis_off()
+            continue
+        cells = [m for m in results["means"] if m["criterion"] == criteria[i]["key"]]
+        for a, cell in enumerate(cells):
+            _estimate(ax, cell, a)
+        ax.set_title(criteria[i]["name"], loc="left")
+        low, high = criteria[i]["minimum"], criteria[i]["maximum"]
+        margin = 0.03 * (high - low)
+        ax.set_xlim(low - margin, high + margin)
+        ax.set_xticks(
+            [low, (low + high) / 2, high], [f"{t:g}" for t in (low, (low + high) / 2, high)]
         )
-        axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
-        for i, ax in enumerate(axes.flat):
-            if i >= len(criteria):
-                ax.set_axis_off()
-                continue
-            cells = [m for m in results["means"] if m["criterion"] == criteria[i]["key"]]
-            for a, cell in enumerate(cells):
-                _estimate(ax, cell, a)
-            ax.set_title(criteria[i]["name"], loc="left")
-            low, high = criteria[i]["minimum"], criteria[i]["maximum"]
-            ax.set_xlim(low - 0.3, high + 0.3)
-            ax.set_xticks(
-                [low, (low + high) / 2, high], [f"{t:g}" for t in (low, (low + high) / 2, high)]
-            )
-            ax.set_yticks(range(len(arms)), [_short(a) for a in arms])
-            ax.set_ylim(len(arms) - 0.4, -0.75)
-            ax.spines["left"].set_visible(False)
-            ax.grid(visible=False, axis="y")
-        figure.supxlabel("Mean score, 95 % interval over prompts", fontsize=9, color=QUIET)
-        return _svg(figure)
+        ax.set_yticks(range(len(arms)), [_short(a) for a in arms])
+        ax.set_ylim(len(arms) - 0.4, -0.75)
+        ax.spines["left"].set_visible(False)
+        ax.grid(visible=False, axis="y")
+    figure.supxlabel("Mean score, 95 % interval over prompts", fontsize=9, color=QUIET)
+    return figure
 
 
-def metrics_and_readers(results: dict[str, Any], tables: dict[tuple[str, str], Table]) -> str:
+def metrics_and_readers(results: dict[str, Any]) -> Figure:
     """What is left of metric and score after prompt and arm: a panel per claim named in advance."""
     claims = [row for row in results["correlations"] if row["claim"]]
     arms = results["arms"]
-    with rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 3.9), layout="constrained")
-        axes = figure.subplots(1, len(claims), squeeze=False)[0]
-        for ax, row in zip(axes, claims, strict=True):
-            joined = tables.get((row["metric"], row["criterion"]))
-            metric = METRICS[row["metric"]]
-            ax.set_xlabel(f"{metric.name} ({metric.better} is better)")
-            ax.set_ylabel(row["name"])
-            ax.locator_params(axis="x", nbins=4)
-            if joined is None:
-                _say(ax, "Not estimable:\n" + _wrapped(row["reason"]))
-                continue
-            x, y = joined.residuals()
-            for a in range(len(arms)):
-                ax.plot(
-                    x[:, a], y[:, a], MARKERS[a % 8], color=COLOURS[a % 8],
-                    markersize=4, alpha=0.75, markeredgewidth=0,
-                )  # fmt: skip
-            slope = (x * y).sum() / (x * x).sum()
-            ends = np.array([x.min(), x.max()])
-            ax.plot(ends, slope * ends, color=QUIET, linewidth=1)
-            title = f"r = {number(row['value'], 2)}  ({interval(row, 2)})\n{p_value(row['p_holm'])}"
-            ax.set_title(title + (" after Holm" if row["p_holm"] is not None else ""), loc="left")
-        figure.supxlabel("Both without what prompt and arm explain", fontsize=9, color=QUIET)
-        _key(figure, arms)
-        return _svg(figure)
+    points = {(p["metric"], p["criterion"]): p for p in results["residuals"]}
+    figure = Figure(figsize=(7.2, 3.9), layout="constrained")
+    axes = figure.subplots(1, len(claims), squeeze=False)[0]
+    for ax, row in zip(axes, claims, strict=True):
+        metric = METRICS[row["metric"]]
+        ax.set_xlabel(f"{metric.name} ({metric.better} is better)")
+        ax.set_ylabel(row["name"])
+        ax.locator_params(axis="x", nbins=4)
+        left = points.get((row["metric"], row["criterion"]))
+        if left is None:
+            _say(ax, "Not estimable:\n" + _wrapped(row["reason"]))
+            continue
+        x, y = np.array(left["x"]), np.array(left["y"])
+        for i, arm in enumerate(left["arms"]):
+            a = arms.index(arm)
+            ax.plot(
+                x[:, i], y[:, i], MARKERS[a % 8], color=COLOURS[a % 8],
+                markersize=4, alpha=0.75, markeredgewidth=0,
+            )  # fmt: skip
+        slope = (x * y).sum() / (x * x).sum()
+        ends = np.array([x.min(), x.max()])
+        ax.plot(ends, slope * ends, color=QUIET, linewidth=1)
+        title = f"r = {number(row['value'], 2)}  ({interval(row, 2)})\n{p_value(row['p_holm'])}"
+        ax.set_title(title + (" after Holm" if row["p_holm"] is not None else ""), loc="left")
+    figure.supxlabel("Both without what prompt and arm explain", fontsize=9, color=QUIET)
+    _key(figure, {arm: arms.index(arm) for arm in results["made"]})
+    return figure
 
 
-def _estimate(ax: Axes, cell: dict[str, Any], row: int) -> None:
-    colour = COLOURS[row % len(COLOURS)]
+def preferred(results: dict[str, Any]) -> Figure:
+    """By rankings, each arm's chance of being the best: among generators, and with real images."""
+    fits = results["preference"]
+    places = {arm: a for a, arm in enumerate(results["arms"])}
+    figure = Figure(
+        figsize=(7.2, 0.9 + 0.3 * max(len(fit["worths"]) for fit in fits)), layout="constrained"
+    )
+    axes = figure.subplots(1, len(fits), squeeze=False)[0]
+    for ax, fit in zip(axes, fits, strict=True):
+        ax.set_title("With real images" if fit["real"] else "Generators", loc="left")
+        if fit["reason"]:
+            _say(ax, "Not estimable:\n" + _wrapped(fit["reason"]))
+            continue
+        for row, worth in enumerate(fit["worths"]):
+            colour = places.get(worth["arm"], len(COLOURS) - 1)
+            _estimate(ax, _times(worth, 100), row, colour=colour, digits=0)
+        ax.set_xlim(-3, 103)
+        ax.set_yticks(range(len(fit["worths"])), [_short(w["arm"]) for w in fit["worths"]])
+        ax.set_ylim(len(fit["worths"]) - 0.4, -0.75)
+        ax.spines["left"].set_visible(False)
+        ax.grid(visible=False, axis="y")
+    figure.supxlabel("Chance of being the best of all in %, 95 % interval", fontsize=9, color=QUIET)
+    return figure
+
+
+def following(results: dict[str, Any]) -> Figure:
+    """How often each metric orders two arms of a case as readers do: a panel per criterion."""
+    criteria = [
+        c for c in results["criteria"]
+        if any(row["criterion"] == c["key"] for row in results["following"])
+    ]  # fmt: skip
+    metrics = list(dict.fromkeys(row["metric_name"] for row in results["following"]))
+    columns = min(3, len(criteria))
+    rows = -(-len(criteria) // columns)
+    figure = Figure(figsize=(7.2, 0.7 + rows * (0.75 + 0.27 * len(metrics))), layout="constrained")
+    axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for i, ax in enumerate(axes.flat):
+        if i >= len(criteria):
+            ax.set_axis_off()
+            continue
+        ax.set_title(criteria[i]["name"], loc="left")
+        for cell in results["following"]:
+            if cell["criterion"] == criteria[i]["key"]:
+                place = metrics.index(cell["metric_name"])
+                _estimate(ax, _times(cell, 100), place, colour=0, digits=0)
+        ax.axvline(50, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
+        ax.set_xlim(-3, 103)
+        ax.set_yticks(range(len(metrics)), [_short(name) for name in metrics])
+        ax.set_ylim(len(metrics) - 0.4, -0.75)
+        ax.spines["left"].set_visible(False)
+        ax.grid(visible=False, axis="y")
+    figure.supxlabel(
+        "Two arms of a case ordered as readers did, in %, 95 % interval; dashed: chance",
+        fontsize=9, color=QUIET,
+    )  # fmt: skip
+    return figure
+
+
+FIRST = ("scores", "metrics")  # on the first screen, where they say what isn't estimable
+# By name: the drawing, and the key of the results that it can't do without.
+FIGURES: dict[str, tuple[Callable[[dict[str, Any]], Figure], str]] = {
+    "scores": (scores_by_arm, "means"),
+    "metrics": (metrics_and_readers, "residuals"),
+    "preference": (preferred, "preference"),
+    "following": (following, "following"),
+}
+
+
+def _times(share: dict[str, Any], factor: float) -> dict[str, Any]:
+    return {k: None if share[k] is None else factor * share[k] for k in ("value", "low", "high")}
+
+
+def _estimate(
+    ax: Axes, cell: dict[str, Any], row: int, *, colour: int | None = None, digits: int = 1
+) -> None:
+    """A dot and its interval; `colour` is that of the arm in this place, the row's own if None."""
+    place = row if colour is None else colour
+    shade, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
     if cell["value"] is None:
-        ax.text(0, row, "no scores", va="center", color=QUIET, fontsize=8)
+        ax.text(0, row, "not estimable", va="center", color=QUIET, fontsize=8)
         return
     if cell["low"] is not None:
-        ax.plot([cell["low"], cell["high"]], [row, row], color=colour, linewidth=2, alpha=0.6)
-    ax.plot(cell["value"], row, MARKERS[row % len(MARKERS)], color=colour, markersize=5.5)
+        ax.plot([cell["low"], cell["high"]], [row, row], color=shade, linewidth=2, alpha=0.6)
+    ax.plot(cell["value"], row, marker, color=shade, markersize=5.5)
     ax.annotate(
-        number(cell["value"], 1), (cell["value"], row), (0, 5.5), textcoords="offset points",
+        number(cell["value"], digits), (cell["value"], row), (0, 5.5), textcoords="offset points",
         ha="center", fontsize=8,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
     )  # fmt: skip
 
 
-def _key(figure: Figure, arms: list[str]) -> None:
+def _key(figure: Figure, arms: dict[str, int]) -> None:
     """Names of the arms in their colours above the panels, with a title saying what is shown."""
     handles = [
         Line2D([], [], color=COLOURS[a % 8], marker=MARKERS[a % 8], linestyle="", label=_short(arm))
-        for a, arm in enumerate(arms)
+        for arm, a in arms.items()
     ]
     figure.legend(
-        handles=handles, loc="outside upper left", ncols=min(4, len(arms)), frameon=False,
+        handles=handles, loc="outside upper left", ncols=max(1, min(4, len(arms))), frameon=False,
         handletextpad=0.1, columnspacing=1.2, borderaxespad=0.2,
     )  # fmt: skip
 
@@ -143,9 +243,3 @@ def _short(name: str) -> str:
 
 def _wrapped(text: str, width: int = 26) -> str:
     return "\n".join(textwrap.wrap(text, width))
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()

@@ -1,16 +1,25 @@
 """Tables as CSV: fixed order, UTF-8, and no cell that a spreadsheet would run as a formula."""
 
+import hashlib
+import io
+import json
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
-from analysis.dataset import metric_frame, ranking_frame, score_frame
+from analysis.dataset import guess_frame, metric_frame, ranking_frame, score_frame
 from analysis.models import Report
 from analysis.remarks import activity_frame, comment_frame, flag_frame
 from annotation.models import Study
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+INTERVAL = ("value", "low", "high", "pairs", "n", "reason")
+COUNTS = (
+    "pairs", "n", "m", "choices", "readers", "guesses", "right", "wrong", "unsure", "cases",
+    "submitted", "checks", "checks_passed", "checks_open", "comments", "flags", "images", "timed",
+)  # fmt: skip
 ESTIMATE = ("value", "low", "high", "p", "pairs", "n", "reason")
 
 
@@ -34,24 +43,13 @@ def _means(report: Report) -> pd.DataFrame:
 
 
 def _arm_metrics(report: Report) -> pd.DataFrame:
-    floor = report.results["floor"]
     rows = [*report.results["metrics"]]
-    rows += [
-        {"metric": f"fbd at {floor['half']} against {floor['half']}", "arm": arm, "value": value}
-        for arm, value in floor["fbd_at_half"].items()
-    ]
-    real = "real against real"
-    rows += [
-        {"metric": metric, "arm": real, "value": floor[key], "reason": floor["reason"]}
-        for metric, key in (("fidelity", "fidelity"), ("frechet", "frechet"))
-    ]
-    rows.append(
-        {
-            "metric": f"fbd at {floor['half']} against {floor['half']}",
-            "arm": real,
-            "value": floor["fbd"],
-        }
-    )
+    for floor in report.results["floors"]:
+        at = f"{floor['metric']} at {floor['n']} against {floor['m']}"
+        rows.append({**floor, "metric": at, "arm": "real against real"})
+        rows += [
+            {"metric": at, "arm": arm, "value": value} for arm, value in floor["same_n"].items()
+        ]
     columns = ["metric", "arm", "value", "low", "high", "pairs", "images", "reason"]
     return pd.DataFrame(rows, columns=columns).astype({"pairs": "Int64", "images": "Int64"})
 
@@ -62,8 +60,11 @@ def _correlations(report: Report) -> pd.DataFrame:
         for row in report.results["correlations"]
     ]
     columns = ["metric", "criterion", "claim", "level", "value", "low", "high", "p", "p_holm"]
-    columns += ["pairs", "n", "reason", "spearman_value", "spearman_low", "spearman_high"]
+    columns += ["p_bh", "pairs", "n", "reason", "spearman_value", "spearman_low", "spearman_high"]
     return pd.DataFrame(rows, columns=columns)
+
+
+AGREEMENT = {"ICC(A,1)": "single", "ICC(A,k)": "average", "Krippendorff's alpha": "alpha"}
 
 
 def _agreement(report: Report) -> pd.DataFrame:
@@ -71,12 +72,82 @@ def _agreement(report: Report) -> pd.DataFrame:
     rows = [
         {"criterion": row["criterion"], "statistic": label, "readers": row["readers"], **row[key]}
         for row in found["icc"]
-        for label, key in (("ICC(A,1)", "single"), ("ICC(A,k)", "average"))
+        for label, key in AGREEMENT.items()
+        if key in row
     ]
     rows += [{**row, "statistic": "ICC(A,1) with themselves"} for row in found.get("self", [])]
     rows.append({"criterion": "rank", "statistic": "mean Kendall W", **found["kendall_w"]})
     columns = ["criterion", "statistic", "readers", *ESTIMATE]
     return pd.DataFrame(rows, columns=columns).drop(columns="p").astype({"readers": "Int64"})
+
+
+def _rows(key: str, *columns: str) -> Callable[[Report], pd.DataFrame]:
+    """A list of the results as a table; without rows where the report is older than the list."""
+
+    def table(report: Report) -> pd.DataFrame:
+        rows = [_flat(row) for row in report.results.get(key) or []]
+        return _whole(pd.DataFrame(rows, columns=columns))
+
+    return table
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Estimates within a row as columns: ``tau_value``, ``tau_low``, …"""
+    flat = {}
+    for key, cell in row.items():
+        if isinstance(cell, dict):
+            flat |= {f"{key}_{part}": value for part, value in cell.items()}
+        else:
+            flat[key] = "; ".join(map(str, cell)) if isinstance(cell, list) else cell
+    return flat
+
+
+def _whole(frame: pd.DataFrame) -> pd.DataFrame:
+    """Counts as whole numbers, where some are missing too."""
+    counts = [c for c in frame if c in COUNTS or c.removesuffix("_n") != c]
+    return frame.astype(dict.fromkeys(counts, "Int64"))
+
+
+def _preference(report: Report) -> pd.DataFrame:
+    """Chances of being the best of all, then of being preferred to another."""
+    rows = [
+        {"with_real": fit["real"], "statistic": statistic, "regularised": fit["regularised"], **row}
+        for fit in report.results.get("preference", [])
+        for statistic, key in (("best of all", "worths"), ("preferred to other", "over"))
+        for row in fit[key]
+    ]
+    columns = ["with_real", "statistic", "arm", "other", *INTERVAL, "regularised"]
+    return _whole(pd.DataFrame(rows, columns=columns))
+
+
+def _copies(report: Report) -> pd.DataFrame:
+    """What metrics found beside their value: the sentence, or the nearest pairs of images."""
+    rows = [
+        {
+            "metric": found["metric"],
+            "arm": found["arm"],
+            "row": number,
+            "field": field,
+            "value": value,
+        }
+        for found in report.results.get("metric_findings", [])
+        for number, row in enumerate(found["rows"], 1)
+        for field, value in row.items()
+    ]
+    return pd.DataFrame(rows, columns=["metric", "arm", "row", "field", "value"])
+
+
+def _residuals(report: Report) -> pd.DataFrame:
+    """The points of the figure of claims: metric and score without what prompt and arm explain."""
+    rows = [
+        {"metric": of["metric"], "criterion": of["criterion"], "unit": unit, "arm": arm,
+         "metric_residual": of["x"][i][a], "score_residual": of["y"][i][a]}
+        for of in report.results.get("residuals", [])
+        for i, unit in enumerate(of["units"])
+        for a, arm in enumerate(of["arms"])
+    ]  # fmt: skip
+    columns = ["metric", "criterion", "unit", "arm", "metric_residual", "score_residual"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 # By name as it stands in the address: of a study, and of a report.
@@ -86,11 +157,81 @@ STUDY_TABLES: dict[str, Callable[[Study], pd.DataFrame]] = {
     "comments": comment_frame,
     "flags": flag_frame,
     "activity": activity_frame,
+    "guesses": guess_frame,
 }
 REPORT_TABLES: dict[str, Callable[[Report], pd.DataFrame]] = {
     "means": _means,
+    "preference": _preference,
+    "arm-tests": _rows(
+        "arm_tests", "criterion", "name", "chi2", "p", "mean_ranks", "critical_difference",
+        "pairs", "reason",
+    ),
+    "arm-differences": _rows(
+        "arm_differences", "criterion", "name", "arm", "other", *INTERVAL[:3], "p", "p_holm",
+        *INTERVAL[3:],
+    ),
     "metrics": metric_frame,
     "arms": _arm_metrics,
+    "floors": _rows("floors", "metric", "n", "m", "value", "low", "high", "reason"),
+    "findings": _copies,
     "correlations": _correlations,
+    "residuals": _residuals,
+    "following": _rows(
+        "following", "criterion", "name", "metric", "metric_name", "level", *INTERVAL, "threshold",
+        "ties", "tau_value", "tau_low", "tau_high", "tau_n", "tau_reason",
+    ),
+    "comparisons": _rows(
+        "comparisons", "criterion", "name", "metric", "other", *INTERVAL[:3], "p", "p_holm",
+        *INTERVAL[3:],
+    ),
     "agreement": _agreement,
-}
+    "habits": _rows(
+        "habits", "criterion", "name", "reader", "mean", "sd", "used", "ends", "commonest", "n",
+        "severity_value", "severity_low", "severity_high", "severity_n", "severity_reason",
+    ),
+    "orders": _rows("orders", "criterion", "name", "order", *INTERVAL),
+    "reader-pairs": _rows(
+        "reader_pairs", "criterion", "name", "first", "second", "same", "suspicious",
+        "kappa_value", "kappa_low", "kappa_high", "kappa_n", "kappa_reason",
+        "excess_value", "excess_low", "excess_high", "excess_n", "excess_reason",
+    ),
+    "readers": _rows(
+        "attention", "reader", "cases", "submitted", "checks", "checks_passed", "checks_open",
+        "comments", "flags", "seconds", "timed",
+    ),
+    "flags-by-arm": _rows("flags", "arm", "reason", "flags", "images"),
+    "blinding": _rows(
+        "blinding", "question", "arm", "choices", "readers", "guesses", "right", "wrong", "unsure",
+        *INTERVAL[:3], "reason",
+    ),
+}  # fmt: skip
+
+
+def files_of(report: Report) -> dict[str, bytes]:
+    """A report as files by their name: tables, figures, results.json, and SHA256SUMS of them all.
+
+    The same report and answers give the same bytes.
+    """
+    from analysis import charts
+
+    texts = {f"{name}.csv": csv_text(make(report.study)) for name, make in STUDY_TABLES.items()}
+    texts |= {f"{name}.csv": csv_text(make(report)) for name, make in REPORT_TABLES.items()}
+    texts |= {f"{figure.name}.svg": figure.svg for figure in report.figures.all()}
+    texts["results.json"] = json.dumps(report.results, indent=2, ensure_ascii=False)
+    files = {name: text.encode() for name, text in texts.items()}
+    for name in charts.names(report.results):
+        files[f"{name}.png"] = charts.draw(name, report.results, "png")
+    sums = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)]
+    return files | {"SHA256SUMS": "".join(sums).encode()}
+
+
+def zip_of(report: Report) -> bytes:
+    """`files_of` as a ZIP archive."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in sorted(files_of(report).items()):
+            # A fixed date: that of the file would change the bytes.
+            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED, compresslevel=9)
+    return out.getvalue()

@@ -87,7 +87,8 @@ def perform_report(report: Report) -> None:
     from analysis import charts
     from analysis.embedding import MeasureError, embed_images
     from analysis.measures import Measurements
-    from analysis.results import Results
+    from analysis.results import results_of
+    from analysis.results.data import StudyData
     from analysis.sources import gather_sources, training_images
 
     study = report.study
@@ -115,12 +116,10 @@ def perform_report(report: Report) -> None:
     except (EmbedderError, MeasureError, ValueError) as error:
         raise ReportError(str(error)) from error
     report.beat(message="Analysing")
-    results = Results(study, measurements, resamples=report.resamples, seed=report.seed)
-    results.data["provenance"] = _provenance(report, results.scores, embedder)
-    figures = {
-        "scores": charts.scores_by_arm(results.data),
-        "metrics": charts.metrics_and_readers(results.data, results.tables),
-    }
+    data = StudyData(study, measurements, resamples=report.resamples, seed=report.seed)
+    results = results_of(data)
+    results["provenance"] = _provenance(report, data.scores, embedder)
+    figures = {name: charts.draw(name, results) for name in charts.names(results)}
     report.beat(message="Saving")
     with transaction.atomic():
         report.metric_values.all().delete()
@@ -132,10 +131,10 @@ def perform_report(report: Report) -> None:
             for v in measurements.values
         )
         Figure.objects.bulk_create(
-            Figure(report=report, name=name, svg=svg) for name, svg in figures.items()
+            Figure(report=report, name=name, svg=svg.decode()) for name, svg in figures.items()
         )
-        Report.objects.filter(pk=report.pk).update(results=results.data)
-    report.results = results.data
+        Report.objects.filter(pk=report.pk).update(results=results)
+    report.results = results
 
 
 def _device(name: str) -> Any:

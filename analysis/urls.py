@@ -18,5 +18,10 @@ urlpatterns = [
         views.report_download,
         name="report-download",
     ),
+    path(
+        "studies/<slug:slug>/report/<int:pk>/report.zip",
+        views.report_archive,
+        name="report-archive",
+    ),
     path("studies/<slug:slug>/data/<slug:table>.csv", views.study_data, name="study-data"),
 ]

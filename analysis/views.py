@@ -1,30 +1,25 @@
 """The report of a study, and its data as CSV: for the study's owner, once results may be seen."""
 
-from collections.abc import Iterable
-from typing import Any
-
 from csp.decorators import csp_update
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
-from analysis.metrics import METRICS
 from analysis.metrics.embedders import EMBEDDERS
 from analysis.models import Figure, Report
 from analysis.reports import ReportError, create_report
-from analysis.templatetags.estimates import digits_for
+from analysis.tables import tables_of
 from annotation.models import Study
 from generation.jobs import enqueue
 from generation.permissions import Request, english
 
 Status = Report.Status
-
-PAPER_METRICS = ("fidelity", "agreement", "diversity", "fbd", "energy")
 
 
 @never_cache
@@ -56,7 +51,14 @@ def report(request: Request, slug: str) -> HttpResponse:
         return render(request, "analysis/report.html#progress", context)
     shown = reports.exclude(results={}).first()
     if shown:
-        context |= {"report": shown, "results": shown.results, **_tables(shown.results)}
+        names = shown.figures.values_list("name", flat=True)
+        figures = {n: reverse("analysis:report-figure", args=[slug, shown.pk, n]) for n in names}
+        context |= {
+            "report": shown,
+            "figures": figures,
+            "results": shown.results,
+            **tables_of(shown.results),
+        }
     return render(request, "analysis/report.html", context)
 
 
@@ -96,6 +98,21 @@ def report_download(request: Request, slug: str, pk: int, table: str) -> HttpRes
 
 @never_cache
 @require_GET
+def report_archive(request: Request, slug: str, pk: int) -> HttpResponse:
+    from analysis.export import zip_of  # pandas, matplotlib
+
+    found = _report(request, slug, pk)
+    if not found.results:
+        raise Http404("This report has no results yet.")
+    return HttpResponse(
+        zip_of(found),
+        content_type="application/zip",
+        headers={"Content-Disposition": f'attachment; filename="{slug}-report.zip"'},
+    )
+
+
+@never_cache
+@require_GET
 def study_data(request: Request, slug: str, table: str) -> HttpResponse:
     from analysis.export import STUDY_TABLES  # pandas
 
@@ -124,68 +141,3 @@ def _csv(frame, name: str) -> HttpResponse:
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
     )
-
-
-def _tables(results: dict[str, Any]) -> dict[str, Any]:
-    """The report's long lists as rows and columns of tables, with each column's precision."""
-    arms = results["arms"]
-    means = {(m["criterion"], m["arm"]): m for m in results["means"]}
-    metrics = {(m["metric"], m["arm"]): m for m in results["metrics"]}
-    floor = results["floor"]
-    digits = {
-        metric: digits_for(metrics[metric, arm]["value"] for arm in arms)
-        for metric in PAPER_METRICS
-    }
-    return {
-        "criterion_rows": [
-            (c, [means[c["key"], arm] for arm in arms]) for c in results["criteria"]
-        ],
-        "metric_heads": [METRICS[m] for m in PAPER_METRICS],
-        "metric_rows": [
-            (
-                arm,
-                [(metrics[m, arm], digits[m]) for m in PAPER_METRICS],
-                floor["fbd_at_half"].get(arm),
-            )
-            for arm in arms
-        ],
-        "metric_digits": digits,
-        "half_digits": digits_for([floor["fbd"], *floor["fbd_at_half"].values()]),
-        "claims": [row for row in results["correlations"] if row["claim"]],
-        "exploratory": [row for row in results["correlations"] if not row["claim"]],
-        "rank_arms": f":{len(arms)}",
-        "no_intervals": _distinct(m["reason"] for m in results["means"] if m["value"] is not None),
-        "metric_reasons": _distinct(
-            f"{METRICS[m['metric']].name} is not estimable: {m['reason']}"
-            for m in results["metrics"]
-            if m["value"] is None
-        ),
-        "metrics": METRICS.values(),
-        "other_metrics": _other_metrics(arms, metrics, results.get("floors", [])),
-        "biomedclip": results["provenance"]["embedder"].startswith("biomedclip"),
-    }
-
-
-def _other_metrics(
-    arms: list[str], metrics: dict[tuple[str, str], dict[str, Any]], floors: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """A row for each metric with a value that the first table doesn't show."""
-    by_metric = {floor["metric"]: floor for floor in floors}
-    rows = []
-    for key, metric in METRICS.items():
-        cells = [metrics[key, arm] for arm in arms if (key, arm) in metrics]
-        if key in PAPER_METRICS or all(cell["value"] is None for cell in cells):
-            continue
-        rows.append(
-            {
-                "metric": metric,
-                "cells": cells,
-                "floor": by_metric.get(key),
-                "digits": digits_for(cell["value"] for cell in cells),
-            }
-        )
-    return rows
-
-
-def _distinct(reasons: Iterable[str]) -> list[str]:
-    return [r[:1].upper() + r[1:].rstrip(".") + "." for r in dict.fromkeys(reasons) if r]

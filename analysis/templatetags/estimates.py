@@ -29,6 +29,21 @@ def p(value: float | None) -> str:
     return sentences.p_value(value).removeprefix("p ").removeprefix("= ")
 
 
+@register.filter
+def percent(share: float | None) -> str:
+    """“64 %”; “–” without one."""
+    return "–" if share is None else f"{sentences.number(100 * share, 0)}\u00a0%"
+
+
+@register.filter
+def percents(estimate: dict[str, Any]) -> str:
+    """“57 to 71 %”, or the reason why there is no interval."""
+    if estimate["low"] is None:
+        return str(estimate["reason"])
+    low, high = (sentences.number(100 * estimate[key], 0) for key in ("low", "high"))
+    return f"{low} to {high}\u00a0%"
+
+
 def digits_for(values: Iterable[float | None]) -> int:
     """Decimals that give the column's largest value three figures, 0 to 4."""
     largest = max((abs(v) for v in values if v is not None), default=0)

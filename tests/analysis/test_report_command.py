@@ -1,11 +1,14 @@
 """manage.py report"""
 
 import json
+import zipfile
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from analysis import charts
+from analysis.export import REPORT_TABLES, STUDY_TABLES
 from analysis.models import Report
 from annotation.models import Study
 from tests.analysis.builders import a_rated_study, know_features
@@ -18,14 +21,21 @@ def test_it_computes_here_and_writes_every_table_and_figure(tmp_path):
     know_features(study)
     out = StringIO()
     folder = tmp_path / "out"
-    call_command("report", study.slug, "--output", folder, "--resamples", 1000, stdout=out)
+    archive = tmp_path / "report.zip"
+    call_command(
+        "report", study.slug, "--output", folder, "--zip", archive, "--resamples", 1000, stdout=out
+    )
     report = Report.objects.get()
     assert report.status == "done"
     assert report.results["sentences"][0] in out.getvalue()
-    assert {file.name for file in folder.iterdir()} == {
-        "scores.csv", "rankings.csv", "means.csv", "metrics.csv", "arms.csv", "correlations.csv",
-        "agreement.csv", "scores.svg", "metrics.svg", "results.json",
-    }  # fmt: skip
+    names = {file.name for file in folder.iterdir()}
+    tables = {f"{name}.csv" for name in {**STUDY_TABLES, **REPORT_TABLES}}
+    figures = {f"{name}.{form}" for name in charts.names(report.results) for form in ("svg", "png")}
+    assert names == tables | figures | {"results.json", "SHA256SUMS"}
+    with zipfile.ZipFile(archive) as packed:
+        assert {name: packed.read(name) for name in packed.namelist()} == {
+            file.name: file.read_bytes() for file in folder.iterdir()
+        }
     assert json.loads((folder / "results.json").read_text()) == report.results
 
 

@@ -121,15 +121,16 @@ def test_an_association_beyond_arm_and_prompt_is_found_and_named():
     )
 
 
-def test_only_the_three_claims_have_a_p():
+def test_only_the_three_claims_count_as_claims_and_all_else_is_adjusted_together():
     study = a_rated_study(pairs=6)
     know_features(study)
     rows = a_report(study).results["correlations"]
-    assert [r["claim"] for r in rows[:3]] == [True] * 3
-    assert all(r["p"] is None for r in rows[3:])
-    measured = {r["metric"] for r in rows}
-    assert measured == {"frechet", "fidelity", "agreement", "diversity", "energy", "mmd"}
-    assert len(rows) == len(measured) * 6
+    assert [r["claim"] for r in rows] == [True] * 3 + [False] * (len(rows) - 3)
+    assert all(r["p_bh"] is None and r["p_holm"] >= r["p"] for r in rows[:3])
+    assert all(r["p_holm"] is None and r["p_bh"] >= r["p"] for r in rows[3:])
+    cells = {(r["metric"], r["criterion"]) for r in rows}
+    assert len(cells) == len(rows) == 5 * 6
+    assert "frechet" not in {metric for metric, _ in cells}, "fidelity is a function of it"
 
 
 EDGES = {

@@ -1,6 +1,5 @@
 """Compute a study's report here and now, without a worker, and write its numbers as files."""
 
-import json
 from pathlib import Path
 from threading import Thread
 from time import sleep
@@ -31,8 +30,9 @@ class Command(BaseCommand):
         parser.add_argument("--resamples", type=int, default=2000)
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument(
-            "--output", type=Path, metavar="DIR", help="for CSV, SVG and results.json"
+            "--output", type=Path, metavar="DIR", help="for CSV, SVG, PNG and results.json"
         )
+        parser.add_argument("--zip", type=Path, metavar="FILE", help="for the same as one archive")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -50,6 +50,11 @@ class Command(BaseCommand):
             self.stdout.write(f"• {sentence}")
         if options["output"]:
             self._write(report, options["output"])
+        if options["zip"]:
+            from analysis.export import zip_of
+
+            options["zip"].write_bytes(zip_of(report))
+            self.stdout.write(f"The report as {options['zip']}")
 
     def _perform(self, report: Report) -> None:
         # Does nothing when a worker was faster; then the bar follows the worker.
@@ -63,13 +68,10 @@ class Command(BaseCommand):
             raise CommandError(f"Report {report.pk} is {report.status}. {report.error}")
 
     def _write(self, report: Report, folder: Path) -> None:
-        from analysis.export import REPORT_TABLES, STUDY_TABLES, csv_text
+        from analysis.export import files_of
 
-        files = {f"{name}.csv": csv_text(make(report.study)) for name, make in STUDY_TABLES.items()}
-        files |= {f"{name}.csv": csv_text(make(report)) for name, make in REPORT_TABLES.items()}
-        files |= {f"{figure.name}.svg": figure.svg for figure in report.figures.all()}
-        files["results.json"] = json.dumps(report.results, indent=2, ensure_ascii=False)
+        files = files_of(report)
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8", newline="")
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
         self.stdout.write(f"{len(files)} files in {folder}")

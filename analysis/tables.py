@@ -1,0 +1,158 @@
+"""A report's lists as rows and columns of the page's tables, each column with one precision.
+
+Reports that are older than a list go without its table.
+"""
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
+
+from analysis.metrics import METRICS
+from analysis.templatetags.estimates import digits_for
+
+PAPER_METRICS = ("fidelity", "agreement", "diversity", "fbd", "energy")
+Row = dict[str, Any]
+
+
+def tables_of(results: Row) -> dict[str, Any]:
+    """What the report's templates take beside the results themselves."""
+    return _scores(results) | _metrics(results) | _against_readers(results) | _readers(results)
+
+
+def _scores(results: Row) -> dict[str, Any]:
+    arms = results["arms"]
+    means = {(m["criterion"], m["arm"]): m for m in results["means"]}
+    tests = {t["criterion"]: t for t in results.get("arm_tests", [])}
+    differences = results.get("arm_differences", [])
+    return {
+        "criterion_rows": [
+            (c, [means[c["key"], arm] for arm in arms]) for c in results["criteria"]
+        ],
+        "rank_cells": results["ranks"][: len(arms)],
+        "no_intervals": _distinct(m["reason"] for m in results["means"] if m["value"] is not None),
+        "preference": [(fit, _preferences(fit)) for fit in results.get("preference", [])],
+        "arm_tests": [
+            (tests[key], list(rows)) for key, rows in groupby(differences, lambda d: d["criterion"])
+        ],
+    }
+
+
+def _preferences(fit: Row) -> list[Row]:
+    """Of each arm: its chance of being the best, and of being preferred to each other one."""
+    over = {(row["arm"], row["other"]): row for row in fit["over"]}
+    over |= {(b, a): _turned(row) for (a, b), row in over.items()}
+    arms = [row["arm"] for row in fit["worths"]]
+    return [
+        {"arm": row["arm"], "best": row, "over": [over.get((row["arm"], b)) for b in arms]}
+        for row in fit["worths"]
+    ]
+
+
+def _turned(share: Row) -> Row:
+    """The other way round: 1 less it."""
+    ends = {"value": share["value"], "low": share["high"], "high": share["low"]}
+    return share | {key: None if v is None else 1 - v for key, v in ends.items()}
+
+
+def _metrics(results: Row) -> dict[str, Any]:
+    arms, floor = results["arms"], results["floor"]
+    metrics = {(m["metric"], m["arm"]): m for m in results["metrics"]}
+    digits = {
+        metric: digits_for(metrics[metric, arm]["value"] for arm in arms)
+        for metric in PAPER_METRICS
+    }
+    missing = [m for m in results["metrics"] if m["value"] is None]
+    return {
+        "metric_heads": [METRICS[m] for m in PAPER_METRICS],
+        "metric_rows": [
+            (
+                arm,
+                [(metrics[m, arm], digits[m]) for m in PAPER_METRICS],
+                floor["fbd_at_half"].get(arm),
+            )
+            for arm in arms
+        ],
+        "metric_digits": digits,
+        "half_digits": digits_for([floor["fbd"], *floor["fbd_at_half"].values()]),
+        "metric_reasons": _distinct(
+            f"{METRICS[m['metric']].name} is not estimable: {m['reason']}"
+            for m in missing
+            if m["metric"] in PAPER_METRICS
+        ),
+        "not_computed": _not_computed(missing, arms),
+        "metrics": METRICS.values(),
+        "other_metrics": _other_metrics(arms, metrics, results.get("floors", [])),
+        "biomedclip": results["provenance"]["embedder"].startswith("biomedclip"),
+    }
+
+
+def _not_computed(missing: list[Row], arms: list[str]) -> list[tuple[str, str]]:
+    """Metrics without a value for any arm, and what it takes to get one."""
+    by_metric = {key: list(rows) for key, rows in groupby(sorted(missing, key=_metric), _metric)}
+    return [
+        (metric.name, by_metric[key][0]["reason"])
+        for key, metric in METRICS.items()
+        if key not in PAPER_METRICS and len(by_metric.get(key, [])) == len(arms)
+    ]
+
+
+def _metric(row: Row) -> str:
+    return str(row["metric"])
+
+
+def _other_metrics(
+    arms: list[str], metrics: dict[tuple[str, str], Row], floors: list[Row]
+) -> list[Row]:
+    """A row for each metric with a value that the first table doesn't show."""
+    by_metric = {floor["metric"]: floor for floor in floors}
+    rows = []
+    for key, metric in METRICS.items():
+        cells = [metrics[key, arm] for arm in arms if (key, arm) in metrics]
+        if key in PAPER_METRICS or all(cell["value"] is None for cell in cells):
+            continue
+        rows.append(
+            {
+                "metric": metric,
+                "cells": cells,
+                "floor": by_metric.get(key),
+                "digits": digits_for(cell["value"] for cell in cells),
+            }
+        )
+    return rows
+
+
+def _against_readers(results: Row) -> dict[str, Any]:
+    following = results.get("following", [])
+    comparisons = results.get("comparisons", [])
+    return {
+        "claims": [row for row in results["correlations"] if row["claim"]],
+        "exploratory": [row for row in results["correlations"] if not row["claim"]],
+        "following_rows": [
+            [row | _lead(row, comparisons) for row in rows]
+            for criterion in results["criteria"]
+            if (rows := [row for row in following if row["criterion"] == criterion["key"]])
+        ],
+    }
+
+
+def _lead(row: Row, comparisons: list[Row]) -> Row:
+    """How far the best metric of the criterion is ahead of this one; or that this one is it."""
+    of = [c for c in comparisons if c["criterion"] == row["criterion"]]
+    lead = next((c for c in of if c["other"] == row["metric"]), None)
+    return {"lead": lead, "best": any(c["metric"] == row["metric"] for c in of)}
+
+
+def _readers(results: Row) -> dict[str, Any]:
+    """Readers' habits by criterion; pairs of readers, the suspicious ones first."""
+    return {
+        "habit_rows": [
+            list(rows) for _, rows in groupby(results.get("habits", []), lambda h: h["criterion"])
+        ],
+        "reader_pairs": sorted(
+            results.get("reader_pairs", []), key=lambda two: not two["suspicious"]
+        ),
+    }
+
+
+def _distinct(reasons: Iterable[str]) -> list[str]:
+    return [r[:1].upper() + r[1:].rstrip(".") + "." for r in dict.fromkeys(reasons) if r]
