@@ -23,13 +23,14 @@ def seconds_of(protocol: Protocol, *, arms: int) -> int:
 
 
 def minutes_left(readings: Sequence[Reading]) -> int:
-    """For all of one reader's readings (some, at least) that are not in yet; 1 or more."""
+    """For all of one reader's readings (some, at least) that are not in yet; 1 or more.
+
+    What is usual counts as one reading more, lest a hasty practice case promise too much.
+    """
     done = [reading for reading in readings if reading.submitted_at]
-    if done:
-        active = _active_seconds(done)
-        mean = sum(active[reading.pk] or _elapsed(reading) for reading in done) / len(done)
-    else:
-        mean = usual_seconds(readings[0].reader.study)
+    active = _active_seconds(done)
+    times = [active[reading.pk] or _elapsed(reading) for reading in done]
+    mean = (usual_seconds(readings[0].reader.study) + sum(times)) / (len(times) + 1)
     return max(1, round(mean * (len(readings) - len(done)) / 60))
 
 
