@@ -1,6 +1,7 @@
 // Flags on images: given in the large view, withdrawn by the same button, and said in the grid.
 import * as answers from "./reading-answers.js";
 import { latin } from "./reading-latin.js";
+import { keysAreOn } from "./reading.js";
 import { open } from "./reading-viewer.js";
 
 const dialog = document.getElementById("viewer");
@@ -55,7 +56,7 @@ dialog.addEventListener("click", (event) => {
   if (button) choose(button.dataset.reason);
 });
 dialog.addEventListener("keydown", (event) => {
-  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!keysAreOn() || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
   if (latin(event) === "f") buttons[0].focus();
   const button = /^[1-9]$/.test(event.key) && buttons[event.key - 1];
   if (button) choose(button.dataset.reason);

@@ -29,7 +29,6 @@ const others = {
   v: () => letters.length > 1 && rating.compare(),
   k: () => ranking && rating.go("ranking"),
   r: () => rating.references(),
-  f: () => flagFocused(),
   u: undo,
   n: () => form.requestSubmit(),
   p: () => document.getElementById("previous-case")?.click(),
@@ -43,7 +42,8 @@ function pressed(key) {
   const score = { x: "10", "-": "na" }[key] || (/^[0-9]$/.test(key) && key);
   if (score) {
     if (!inRanking) rating.score(score);
-  } else if (rating.atRanking && order.ranked.includes(upper)) rank(upper);
+  } else if (key === "f" && flagFocused()) return true; // else it may be set F
+  else if (rating.atRanking && order.ranked.includes(upper)) rank(upper);
   else if (rating.atRanking && key === "=") order.tieWithNext();
   else if (letters.length > 1 && letters.includes(upper)) rating.goTo(upper);
   else if (others[key]) return others[key]() !== false;
@@ -51,17 +51,10 @@ function pressed(key) {
   return true;
 }
 
-// Whoever speaks to the computer, or mistypes easily, can turn the keys off.
-const keys = document.getElementById("keys");
-keys.checked = localStorage.getItem("blindread:keys") !== "off";
-keys.addEventListener("change", () => {
-  localStorage.setItem("blindread:keys", keys.checked ? "on" : "off");
-});
-
 document.addEventListener("keydown", (event) => {
   const key = latin(event);
   const { target } = event;
-  if (!keys.checked || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!rating.keysAreOn() || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   if (document.querySelector("dialog[open], .too-narrow")) return;
   if (target.matches("textarea, select")) return;
   if (key === "Enter" && target.matches("a, button, input")) return; // what has the focus takes it

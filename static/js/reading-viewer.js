@@ -2,6 +2,7 @@
 // place.
 import { act } from "./reading-activity.js";
 import { latin } from "./reading-latin.js";
+import { keysAreOn } from "./reading.js";
 import { text } from "./reading-text.js";
 import { lens } from "./reading-zoom.js";
 
@@ -13,11 +14,16 @@ const PAN = 64; // pixels for a key
 let group = [];
 let at = 0;
 let reference = 0;
+let looking = false; // the large view is open, at the scale it begins with
+let reported;
 const view = lens([...dialog.querySelectorAll(".pane")], Number(dialog.dataset.side), sayScale);
 
 function sayScale(scale) {
   const said = scale < 1 ? `1/${Math.round(1 / scale)}` : `${+scale.toFixed(1)}×`;
   $("viewer-scale").textContent = text("scale", { scale: said });
+  const chosen = Number.isInteger(scale) || scale < 1; // not on the way, while fingers pinch
+  if (looking && chosen && scale !== reported) act("zoom", { scale });
+  reported = scale;
 }
 
 function draw() {
@@ -42,10 +48,6 @@ function turnReference(step) {
   reference = around(reference + step, references);
   draw();
 }
-function zoom(move) {
-  move();
-  act("zoom", { scale: $("viewer-scale").textContent });
-}
 function beside() {
   if (!references.length) return;
   const alone = dialog.classList.toggle("alone");
@@ -58,9 +60,9 @@ const moves = {
   previous: () => look(around(at - 1, group)),
   "next-reference": () => turnReference(1),
   "previous-reference": () => turnReference(-1),
-  larger: () => zoom(() => view.step(1)),
-  smaller: () => zoom(() => view.step(-1)),
-  fit: () => zoom(view.fit),
+  larger: () => view.step(1),
+  smaller: () => view.step(-1),
+  fit: view.fit,
   beside,
   left: () => view.pan(PAN, 0),
   right: () => view.pan(-PAN, 0),
@@ -78,6 +80,7 @@ export function open(shot) {
   look(group.indexOf(shot.querySelector("img")));
   dialog.showModal();
   view.fit();
+  looking = true;
 }
 
 document.addEventListener("click", (event) => {
@@ -91,11 +94,15 @@ dialog.addEventListener("click", (event) => {
 dialog.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const key = latin(event);
+  if (key.length === 1 && !keysAreOn()) return;
   const name = (event.shiftKey && keysWithShift[key]) || keys[key];
   if (!name) return;
   event.preventDefault();
   moves[name]();
 });
 // Back where the reader went on to.
-dialog.addEventListener("close", () => group[at].closest(".shot").focus());
+dialog.addEventListener("close", () => {
+  looking = false;
+  group[at].closest(".shot").focus();
+});
 window.addEventListener("resize", () => dialog.open && view.draw());

@@ -9,6 +9,13 @@ export const scales = (which) => [...form.querySelectorAll(`[data-rubric="${whic
 const isGiven = (scale) => "optional" in scale.dataset || Boolean(scale.querySelector("input:checked"));
 export const missingIn = (which) => scales(which).filter((scale) => !isGiven(scale)).length;
 const firstMissing = (which) => Math.max(0, scales(which).findIndex((scale) => !isGiven(scale)));
+// Whoever speaks to the computer, or mistypes easily, can turn the keys off.
+const keys = document.getElementById("keys");
+export const keysAreOn = () => keys.checked;
+keys.checked = localStorage.getItem("blindread:keys") !== "off";
+keys.addEventListener("change", () => {
+  localStorage.setItem("blindread:keys", keys.checked ? "on" : "off");
+});
 
 let letter = letters[0];
 let marked = 0;

@@ -205,15 +205,18 @@ def test_time_viewport_and_order_of_actions_are_recorded(page, first_case):
     page.mouse.move(200, 200)
     first_shot(page).click()
     page.keyboard.press("-")
+    said = page.locator("#viewer-scale").inner_text()
+    page.mouse.wheel(0, 100)
+    expect(page.locator("#viewer-scale")).not_to_have_text(said)
     page.keyboard.press("Escape")
     page.goto("about:blank")
     for _ in range(50):
-        if Activity.objects.filter(act="zoom").exists():
+        if Activity.objects.filter(act="zoom").count() == 2:
             break
         page.wait_for_timeout(100)
     acts = list(Activity.objects.values_list("act", "detail"))
     names = [act for act, _ in acts if act not in ("active", "viewport")]
-    assert names == ["set", "look", "zoom"]
+    assert names == ["set", "look", "zoom", "zoom"]
     assert ("set", {"set": "B"}) in acts
     assert ("look", {"set": "B", "image": 1}) in acts
     assert [detail["width"] for act, detail in acts if act == "viewport"] == [1280] * 2

@@ -135,10 +135,13 @@ def test_the_scale_in_the_grid_is_stated(page, first_case):
 
 
 def test_the_images_of_the_next_case_are_there_before_it_is_opened(page, first_case):
-    page.wait_for_function(
-        """() => {
-          const wanted = [...document.querySelectorAll("link[rel=prefetch]")].map(l => l.href);
-          const got = performance.getEntriesByType("resource").map(e => e.name);
-          return wanted.length === 2 + 3 * 2 && wanted.every(url => got.includes(url));
-        }"""
-    )
+    waiting = """() => {
+      const wanted = [...document.querySelectorAll("link[rel=prefetch]")].map(l => l.href);
+      const got = performance.getEntriesByType("resource").map(e => e.name);
+      return [wanted.length, wanted.filter(url => !got.includes(url)).length];
+    }"""
+    for _ in range(50):
+        if page.evaluate(waiting) == [2 + 3 * 2, 0]:
+            break
+        page.wait_for_timeout(100)
+    assert page.evaluate(waiting) == [2 + 3 * 2, 0]
