@@ -225,7 +225,7 @@ def six_cases(alice):
     return a_study(
         state=Study.State.SEALED,
         pairs=3,
-        readers=["bob", "carol"],
+        readers=["bob"],
         protocol=a_protocol(images_per_set=1, references_per_case=1),
     )
 
