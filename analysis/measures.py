@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -94,7 +95,7 @@ class Measurements:
 
     Args:
         features: Of generated and real images, by SHA-256.
-        progress: Called now and then.
+        progress: Called every second or so.
     """
 
     def __init__(
@@ -106,7 +107,8 @@ class Measurements:
         progress: Callable[[], None] = lambda: None,
     ) -> None:
         self.images, self.features = images, features
-        self.sources, self.progress = sources or Sources(), progress
+        self.sources, self._progress = sources or Sources(), progress
+        self._shown = time.monotonic()
         self.values: list[Measured] = []
         self.reasons: dict[str, str] = {}
         for arm in images.arms:
@@ -131,6 +133,12 @@ class Measurements:
             for metric in METRICS.values()
             if metric.floor and metric.key in measured
         ]
+
+    def _show(self) -> None:
+        """Progress costs writes, of which thousands would take longer than the metrics do."""
+        if time.monotonic() - self._shown >= 1:
+            self._shown = time.monotonic()
+            self._progress()
 
     # Values
 
@@ -166,7 +174,7 @@ class Measurements:
         by_pair: dict[int, list[float]] = {}
         n = 0
         for group in groups:
-            self.progress()
+            self._show()
             found = self._value(metric, group, known)
             if found is None:
                 continue
@@ -327,7 +335,7 @@ class Measurements:
             )
         except ValueError as error:
             return Floor(metric.key, n, m, reason=str(error))
-        self.progress()
+        self._show()
         low, high = np.quantile(values, [0.025, 0.975])
         return Floor(metric.key, n, m, float(values.mean()), float(low), float(high), same_n or {})
 
