@@ -28,7 +28,7 @@ class Estimate:
         seconds: to generate the images, one generator after the other; those of `untimed` left out.
         untimed: generators of which no earlier run tells the pace.
         difference: of two arms' mean scores that the study can find, as a share of the scale.
-        width: of the scales, where all that are scored have the same.
+        scale: lowest and highest score, where all criteria that are scored have the same.
     """
 
     arms: int
@@ -44,7 +44,7 @@ class Estimate:
     seconds: float
     untimed: list[Generator]
     difference: float | None
-    width: int | None
+    scale: tuple[int, int] | None
 
     @property
     def a_reader(self) -> str:
@@ -57,7 +57,10 @@ class Estimate:
     @property
     def points(self) -> float | None:
         """The difference on the criteria's own scale."""
-        return self.difference * self.width if self.difference and self.width else None
+        if self.difference is None or self.scale is None:
+            return None
+        low, high = self.scale
+        return self.difference * (high - low)
 
 
 def estimate_study(
@@ -93,7 +96,7 @@ def estimate_study(
     sampled = [generator for generator in generators if generator.can_sample]
     paces = {generator: _seconds_an_image(generator) for generator in sampled}
     pairs = len({ref.pair for ref in refs})
-    widths = {c.maximum - c.minimum for c in protocol.criteria if c.kind == Kind.SCORE}
+    scales = {(c.minimum, c.maximum) for c in protocol.criteria if c.kind == Kind.SCORE}
     return Estimate(
         arms=arms,
         pairs=pairs,
@@ -108,7 +111,7 @@ def estimate_study(
         seconds=sum(share * pace for pace in paces.values() if pace),
         untimed=[generator for generator, pace in paces.items() if not pace],
         difference=smallest_difference(pairs=pairs, readers=readers, arms=arms),
-        width=widths.pop() if len(widths) == 1 else None,
+        scale=scales.pop() if len(scales) == 1 else None,
     )
 
 

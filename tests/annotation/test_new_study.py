@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 
@@ -271,6 +272,27 @@ class TestEstimate:
         assert "has 8 prompts with a rephrasing; 9 were asked for" in said
         said = text_of(self.ask(researcher, filled(prompts="", generators=[])))
         assert "Still to choose: prompts of the data set, generators." in said
+
+    def test_it_asks_the_database_no_more_for_more_prompts(
+        self, researcher, filled, dataset, django_assert_max_num_queries
+    ):
+        more = builders.a_dataset(pairs=20, images_per_pair=2)
+        data = filled(prompts=more.slug, references=f"{more.slug}:test", pairs="")
+        with django_assert_max_num_queries(30):
+            response = self.ask(researcher, data)
+        assert response.context["estimate"].cases == 38
+
+    def test_the_difference_is_told_on_the_scale_that_readers_use(
+        self, researcher, alice, filled, generators
+    ):
+        first = builders.a_protocol(key="likert", name="Likert")
+        five = [replace(c, minimum=1, maximum=5) for c in first.criteria]
+        for number, criteria in enumerate([five, [five[0], *first.criteria[1:]]]):
+            own = replace(first, criteria=tuple(criteria), key=f"own-{number}", name=f"O{number}")
+            saved = save_protocol(protocol=own, owner=alice)
+            said = text_of(self.ask(researcher, filled(protocol=f"own:{saved.pk}")))
+            words = r"\d+.% of a scale" if number else r"\d\.\d points on the scale from 1 to 5"
+            assert re.search(f"a difference of about {words}", said)
 
     def test_one_arm_finds_no_difference(self, researcher, filled, generators):
         said = text_of(self.ask(researcher, filled(generators=[generators[0].slug])))
