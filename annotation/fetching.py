@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 from urllib.parse import urldefrag
 
 from django.conf import settings
@@ -25,6 +26,7 @@ from annotation.protocols import REFERENCE_LETTER
 from annotation.refusals import AUDIT
 from generation.permissions import is_researcher
 
+_ENVIRONMENT: dict[str, Any] = {AUDIT: "1"}
 _LINK = re.compile(rb"""(?:href|src|action|data-[\w-]+)=["'](/[^"'\s]*)""")
 _FORM = re.compile(rb"""<form[^>]*method=["']post["'][^>]*action=["'](/[^"']*)""")
 _READER_KEY = re.compile(rb'data-reader="([^"]+)"')
@@ -80,7 +82,7 @@ class Browser:
             raise_request_exception=False,
             SERVER_NAME=hosts[0] if hosts else "localhost",
             headers={"x-forwarded-proto": "https"} if settings.HTTPS else {},
-            **{AUDIT: "1"},
+            **_ENVIRONMENT,
         )
 
     def overview(self) -> list[Fetched]:
@@ -168,8 +170,8 @@ class Browser:
             visited.append(fetched)
             links = [fetched.location] if fetched.location else []
             links += _LINK.findall(fetched.body) if fetched.is_page else []
-            for link in links:
-                link = urldefrag(link.decode()).url.replace("&amp;", "&")
+            for found in links:
+                link = urldefrag(found.decode()).url.replace("&amp;", "&")
                 if not link.startswith(never) and link.startswith(inside):
                     waiting += [] if re.match(outside, link) else [link]
         return visited

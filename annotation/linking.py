@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 import zlib
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -193,15 +194,12 @@ def _interval(
 
 def _matrix(traces: Sequence[Trace]) -> np.ndarray:
     """One column of numbers, or one for each word that several sets have and others don't."""
-    if not isinstance(traces[0], frozenset):
+    texts = [trace for trace in traces if isinstance(trace, frozenset)]
+    if not texts:
         return np.array(traces, dtype=float)[:, None]
-    count: dict[str, int] = {}
-    for words in traces:
-        for word in words:
-            count[word] = count.get(word, 0) + 1
-    chosen = sorted(word for word, n in count.items() if 1 < n < len(traces))
-    rows = [[float(word in words) for word in chosen] or [0.0] for words in traces]
-    return np.array(rows)
+    count = Counter(word for words in texts for word in words)
+    chosen = sorted(word for word, n in count.items() if 1 < n < len(texts))
+    return np.array([[float(word in words) for word in chosen] or [0.0] for words in texts])
 
 
 def _words(page: str, letters: Mapping[str, str]) -> dict[str, frozenset[str]]:

@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from django.core.files.base import ContentFile
-from PIL import Image
+from PIL import Image as Pillow
 
 from annotation.linking import SeenSet
 
@@ -94,6 +94,7 @@ def a_study(args: argparse.Namespace):
     from annotation.models import CaseSet
     from annotation.readers import add_reader
     from annotation.studies import mark_checked, seal_study
+    from generation.models import Image
     from tests import builders
 
     protocol = builders.a_protocol(
@@ -102,8 +103,8 @@ def a_study(args: argparse.Namespace):
     study = builders.a_draft(pairs=args.pairs, arms=args.arms, protocol=protocol)
     builders.complete_sets(study)
     make = a_file_of if args.alike else an_image_of
-    for shown in CaseSet.objects.filter(case__study=study).select_related("arm", "image_set"):
-        for image in shown.image_set.images.all():
+    for shown in CaseSet.objects.filter(case__study=study).select_related("arm"):
+        for image in Image.objects.filter(image_set=shown.image_set_id):
             content = make(shown.arm.position, [args.seed, image.pk])
             image.sha256 = hashlib.sha256(content).hexdigest()
             image.file.save(f"images/{image.sha256}", ContentFile(content))
@@ -119,7 +120,7 @@ def an_image_of(arm: int, seed: list[int]) -> bytes:
     random = np.random.default_rng(seed)
     side = 12 * 2 ** (arm % 3)
     pixels = random.normal(100 + 12 * arm, 40, (side, side + 4 * (arm % 2), 3)).clip(0, 255)
-    image = Image.fromarray(pixels.astype(np.uint8))
+    image = Pillow.fromarray(pixels.astype(np.uint8))
     out = io.BytesIO()
     if arm % 3 == 0:
         image.quantize(32).save(out, "PNG")
@@ -134,10 +135,10 @@ def a_file_of(arm: int, seed: list[int]) -> bytes:
     """The same kind of pixels for every arm, stored without loss as only this arm does."""
     random = np.random.default_rng(seed)
     pixels = random.normal(random.uniform(60, 180), 40, (24, 24, 3)).clip(0, 255)
-    image = Image.fromarray(pixels.astype(np.uint8))
+    image = Pillow.fromarray(pixels.astype(np.uint8))
     out = io.BytesIO()
     if arm % 3 == 0:
-        exif = Image.Exif()
+        exif = Pillow.Exif()
         exif[0x0131] = f"model {arm}"
         image.save(out, "PNG", compress_level=9, exif=exif)
     elif arm % 3 == 1:
@@ -171,7 +172,7 @@ def kept_by(reader) -> Iterator[tuple[SeenSet, list[bytes]]]:
 
 
 def _brightness(body: bytes) -> float:
-    with Image.open(io.BytesIO(body)) as image:
+    with Pillow.open(io.BytesIO(body)) as image:
         return float(np.asarray(image.convert("L")).mean())
 
 
