@@ -54,6 +54,7 @@ class Site:
         self.urls = (
             path("", self.overview, name="home"),
             path("out/", self.overview, name="logout"),
+            path("language/", self.overview, name="set-language"),
             path("", include(([path("read/", include(reading)), *study], "annotation"))),
             path("", include((generation, "generation"))),
         )
@@ -105,14 +106,15 @@ def audit(settings, sealed):
 
 def test_every_page_and_image_of_every_reader_is_looked_at(audit):
     clean = audit()
-    # Each reader's: home, two links, the overview; in 4 readings a page and one more, before
-    # and after the references were seen, 8 images, and the page after the answers.
-    assert clean.responses == 2 * (4 + 4 * (2 + 2 + 8 + 1))
+    # Each reader's: home, two links, the overview and the choice of language, three times; in 4
+    # readings a page and one more, before and after the references were seen, 8 images, and the
+    # page after the answers.
+    assert clean.responses == 2 * (3 * 5 + 4 * (2 + 2 + 8 + 1))
     assert (clean.readers, clean.readings, clean.planned) == (2, 8, 8)
     assert clean.not_sought == []
     assert [finding.split(" ", 1)[1] for finding in clean.findings] == [
         "/nowhere/: answers 404, so it can't be checked"
-    ] * 2
+    ] * 2 * 3
 
 
 def _generator():
@@ -217,7 +219,7 @@ def test_the_command_says_what_was_fetched_sought_and_found_and_keeps_it(sealed)
 def test_the_command_fails_on_a_finding(settings, sealed):
     settings.ROOT_URLCONF = Site(body=_generator().name).urls
     out = StringIO()
-    with pytest.raises(CommandError, match="findings in 112 responses"):
+    with pytest.raises(CommandError, match="findings in 134 responses"):
         call_command("audit_blinding", sealed.slug, stdout=out)
     assert f"R1 /read/polyps/1/: “{_generator().name}” (plain)" in out.getvalue()
 

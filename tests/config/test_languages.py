@@ -33,6 +33,12 @@ def by_text(catalogue):
     return found
 
 
+@pytest.fixture(autouse=True)
+def _language_stays_in_the_test():
+    with translation.override("en"):
+        yield
+
+
 @pytest.fixture
 def in_russian(client):
     """Bob's browser, once he has chosen Russian."""
