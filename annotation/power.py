@@ -23,8 +23,6 @@ Clinicians may differ more in which arm they like than its crowd workers did: 0.
 
 import math
 
-from scipy.special import nctdtrinc, stdtrit
-
 PAIR = 0.20
 READER = 0.05
 REST = 0.20
@@ -54,6 +52,8 @@ def smallest_difference(
         pair, reader, rest: Standard deviations; the result has their unit (shares of the scale's
             width, unless others are given).
     """
+    from scipy.special import nctdtrinc, stdtrit  # takes a second
+
     if arms < 2 or pairs < 2 or readers < 1:
         return None
     of_pairs = (pair**2 + rest**2 / (_CASES * readers)) / pairs
