@@ -36,11 +36,7 @@ def reading(request: Request, slug: str, position: int) -> HttpResponse:
     readings = load_readings(request, slug)
     study = reading.reader.study
     protocol = study.protocol.in_language(get_language() or "")
-    state = reading_state(reading)
     given = marks(reading)
-    references = _images(reading, None, _("Reference"), given["flags"])
-    following = next((r for r in readings if r.position == position + 1), None)
-    upcoming = next_open(readings, position) or following
     context = {
         "study": study,
         "protocol": protocol,
@@ -48,25 +44,37 @@ def reading(request: Request, slug: str, position: int) -> HttpResponse:
         "prompt": reading.case.prompt.text,
         "count": len(readings),
         "minutes_left": minutes_left(readings),
-        "references": references,
+        "references": _images(reading, None, _("Reference"), given["flags"]),
+        "reader_key": reader_key(reading.reader),
+        "server_time": now(),
+        "texts": reading_texts(),
+    }
+    if context["references"] and not reading.references_seen_at:
+        context |= {"sets": list(reading.sets.all()), "tokens": _tokens(reading), "sequence": 0}
+        return render(request, "annotation/reading_references.html", context)
+    context |= _case(reading, readings, protocol, given)
+    context["show_missing"] = "missing" in request.GET
+    return render(request, "annotation/reading.html", context)
+
+
+def _case(
+    reading: Reading, readings: list[Reading], protocol: Protocol, given: dict[str, Any]
+) -> dict[str, Any]:
+    """What the page of a case shows beside what that of its references shows."""
+    state = reading_state(reading)
+    following = next((r for r in readings if r.position == reading.position + 1), None)
+    upcoming = next_open(readings, reading.position) or following
+    return {
         "sets": _sets(reading, protocol, state, given),
         "ranks": ranks(state, protocol) if protocol.ranking else [],
         "tiers": "|".join("=".join(tier) for tier in state["ranking"] or []),
         "reasons": flag_reasons(),
         "state": state,
         "sequence": max(state["sequence"], given["sequence"]),
-        "tokens": _tokens(reading),
-        "show_missing": "missing" in request.GET,
         "next_position": following and following.position,
         "preload_position": upcoming and upcoming.position,
         "preload_tokens": _tokens(upcoming),
-        "reader_key": reader_key(reading.reader),
-        "server_time": now(),
-        "texts": reading_texts(),
     }
-    first = references and not reading.references_seen_at
-    page = "reading_references" if first else "reading"
-    return render(request, f"annotation/{page}.html", context)
 
 
 @require_http_methods(["GET", "POST"])
