@@ -17,7 +17,7 @@ from annotation.models import Study
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 INTERVAL = ("value", "low", "high", "pairs", "n", "reason")
 COUNTS = (
-    "pairs", "n", "m", "choices", "readers", "guesses", "right", "wrong", "unsure", "cases",
+    "pairs", "n", "choices", "readers", "guesses", "right", "wrong", "unsure", "cases",
     "submitted", "checks", "checks_passed", "checks_open", "comments", "flags", "images", "timed",
 )  # fmt: skip
 ESTIMATE = ("value", "low", "high", "p", "pairs", "n", "reason")
@@ -44,7 +44,7 @@ def _means(report: Report) -> pd.DataFrame:
 
 def _arm_metrics(report: Report) -> pd.DataFrame:
     rows = [*report.results["metrics"]]
-    for floor in report.results["floors"]:
+    for floor in report.results.get("floors", []):
         at = f"{floor['metric']} at {floor['n']} against {floor['m']}"
         rows.append({**floor, "metric": at, "arm": "real against real"})
         rows += [
@@ -172,7 +172,6 @@ REPORT_TABLES: dict[str, Callable[[Report], pd.DataFrame]] = {
     ),
     "metrics": metric_frame,
     "arms": _arm_metrics,
-    "floors": _rows("floors", "metric", "n", "m", "value", "low", "high", "reason"),
     "findings": _copies,
     "correlations": _correlations,
     "residuals": _residuals,

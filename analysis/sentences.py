@@ -320,14 +320,14 @@ def _blinding(results: dict[str, Any]) -> list[str]:
 
 
 def _percent(share: dict[str, Any]) -> str:
-    return f"{number(100 * share['value'], 0)}\u00a0% of the time"
+    return f"{number(100 * share['value'], 0)} % of the time"
 
 
 def _percents(share: dict[str, Any]) -> str:
     if share["low"] is None:
         return share["reason"]
     low, high = (number(100 * share[key], 0) for key in ("low", "high"))
-    return f"95 % interval {low} to {high}\u00a0%"
+    return f"95 % interval {low} to {high} %"
 
 
 def _and(names: list[str]) -> str:

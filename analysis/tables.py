@@ -126,7 +126,9 @@ def _against_readers(results: Row) -> dict[str, Any]:
     comparisons = results.get("comparisons", [])
     return {
         "claims": [row for row in results["correlations"] if row["claim"]],
-        "exploratory": [row for row in results["correlations"] if not row["claim"]],
+        "exploratory": [
+            {"p_bh": None} | row for row in results["correlations"] if not row["claim"]
+        ],
         "following_rows": [
             [row | _lead(row, comparisons) for row in rows]
             for criterion in results["criteria"]

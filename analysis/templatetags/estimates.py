@@ -32,7 +32,7 @@ def p(value: float | None) -> str:
 @register.filter
 def percent(share: float | None) -> str:
     """“64 %”; “–” without one."""
-    return "–" if share is None else f"{sentences.number(100 * share, 0)}\u00a0%"
+    return "–" if share is None else f"{sentences.number(100 * share, 0)} %"
 
 
 @register.filter
@@ -41,7 +41,7 @@ def percents(estimate: dict[str, Any]) -> str:
     if estimate["low"] is None:
         return str(estimate["reason"])
     low, high = (sentences.number(100 * estimate[key], 0) for key in ("low", "high"))
-    return f"{low} to {high}\u00a0%"
+    return f"{low} to {high} %"
 
 
 def digits_for(values: Iterable[float | None]) -> int:

@@ -10,10 +10,15 @@ from django.utils import timezone
 from analysis.models import Report
 from annotation.models import Study
 from tests.analysis.builders import a_claimed_report, a_rated_study, a_report, know_features
-from tests.builders import a_study, a_user
+from tests.builders import a_protocol, a_study, a_user
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
+SINGLE = a_protocol(ranking=False, presentation="single", hidden_real=True, guess=True)
+NEW = (
+    "preference", "arm_tests", "arm_differences", "following", "comparisons", "residuals",
+    "habits", "orders", "reader_pairs", "attention", "flags", "blinding", "said", "made",
+)  # fmt: skip
 
 
 def page_of(study):
@@ -52,6 +57,7 @@ class TestAccess:
             reverse("analysis:report", args=[slug]),
             reverse("analysis:report-figure", args=[slug, pk, "scores"]),
             reverse("analysis:report-download", args=[slug, pk, "means"]),
+            reverse("analysis:report-archive", args=[slug, pk]),
             reverse("analysis:study-data", args=[slug, "scores"]),
         ]
 
@@ -65,7 +71,7 @@ class TestAccess:
                 client.force_login(a_user(who))
             else:
                 client.logout()
-            assert [client.get(address).status_code for address in addresses] == [status] * 4, who
+            assert [client.get(address).status_code for address in addresses] == [status] * 5, who
 
     def test_another_studys_report_is_not_found_under_this_one(self, alice, reported):
         other = a_study(state=Study.State.CLOSED)
@@ -84,6 +90,7 @@ class TestAccess:
         for address in (
             reverse("analysis:report-figure", args=[study.slug, reported.pk, "scores"]),
             reverse("analysis:report-download", args=[study.slug, reported.pk, "means"]),
+            reverse("analysis:report-archive", args=[study.slug, reported.pk]),
             reverse("analysis:study-data", args=[study.slug, "scores"]),
         ):
             assert alice.get(address).status_code == 403
@@ -179,6 +186,20 @@ class TestContent:
             address = reverse("analysis:study-data", args=[reported.study.slug, table])
             assert alice.get(address).status_code == 404
 
+    def test_a_report_from_before_its_newer_sections_is_shown_without_them(self, alice, reported):
+        for key in NEW:
+            del reported.results[key]
+        for row in reported.results["correlations"]:
+            del row["p_bh"]
+        reported.save()
+        reported.figures.filter(name__in=["preference", "following"]).delete()
+        text = text_of(alice.get(page_of(reported.study)))
+        assert reported.results["sentences"][1] in text
+        assert "Metrics against readers" in text
+        assert "Which metric follows" not in text
+        archive = reverse("analysis:report-archive", args=[reported.study.slug, reported.pk])
+        assert alice.get(archive).content[:2] == b"PK"
+
     def test_phantoms_are_called_phantoms(self, alice):
         study = a_rated_study(pairs=2, phantom=True)
         know_features(study)
@@ -192,6 +213,7 @@ class TestContent:
             {"readers": ("bob",), "arms": 1},
             {"readers": ()},
             {"arms": 8, "pairs": 2},
+            {"protocol": SINGLE, "pairs": 2},
         ],
     )
     def test_a_page_with_little_or_much_to_say_still_says_it(self, alice, fields):

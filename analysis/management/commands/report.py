@@ -53,6 +53,7 @@ class Command(BaseCommand):
         if options["zip"]:
             from analysis.export import zip_of
 
+            options["zip"].parent.mkdir(parents=True, exist_ok=True)
             options["zip"].write_bytes(zip_of(report))
             self.stdout.write(f"The report as {options['zip']}")
 
