@@ -36,7 +36,7 @@ def add_reader(*, study: Study, user: User, by: User) -> Reader:
 
 def with_standing(study: Study) -> list[Reader]:
     """The study's readers with their readings ``planned`` and ``submitted``, and ``standing``: how
-    far each is, in a word."""
+    far each is, in a word; ``through`` where all of them are in."""
     practice = Q(readings__kind=Reading.Kind.PRACTICE)
     found = study.readers.select_related("user").annotate(
         planned=Count("readings"),
@@ -47,6 +47,7 @@ def with_standing(study: Study) -> list[Reader]:
     readers: list[Any] = list(found.order_by("number"))
     for reader in readers:
         reader.standing = _standing(reader)
+        reader.through = bool(reader.planned) and reader.submitted == reader.planned
     return readers
 
 
@@ -56,6 +57,8 @@ def _standing(reader: Any) -> str:
             return "ended"
         case Reader.State.FINISHED:
             return "done"
+    if reader.planned and reader.submitted == reader.planned:
+        return "all in, not finished"
     if reader.started:
         return "practising" if reader.practice_left else "reading"
     return "consented" if reader.consented_at else "invited"

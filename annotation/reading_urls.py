@@ -8,6 +8,7 @@ urlpatterns = [
     path("<slug:slug>/", reader_way.reader_study, name="reader-study"),
     path("<slug:slug>/consent/", reader_way.consent, name="consent"),
     path("<slug:slug>/briefing/", reader_way.briefing, name="briefing"),
+    path("<slug:slug>/finish/", reader_way.finish, name="reader-finish"),
     path("<slug:slug>/guess/", reader_way.guess, name="guess"),
     path("<slug:slug>/<int:position>/", reading.reading, name="reading"),
     path(

@@ -153,7 +153,7 @@ def see_references(reading: Reading) -> None:
 def submit_reading(reading: Reading) -> list[str]:
     """Hand the reading in, and return what is missing; it is in when nothing is.
 
-    Answers can still be changed afterwards, while the study runs.
+    Answers can still be changed afterwards, until the reader finishes or the study closes.
     """
     with transaction.atomic():
         _running_study(reading)
@@ -161,27 +161,55 @@ def submit_reading(reading: Reading) -> list[str]:
         if not missing:
             now = timezone.now()
             Reading.objects.filter(pk=reading.pk, submitted_at=None).update(submitted_at=now)
-            if not reading.reader.readings.filter(submitted_at=None).exists():
-                Reader.objects.filter(pk=reading.reader_id, state=Reader.State.ACTIVE).update(
-                    state=Reader.State.FINISHED, finished_at=now
-                )
     reading.refresh_from_db()
     return missing
 
 
+def finish_reading(reader: Reader) -> None:
+    """The reader is through with the study: nothing of theirs can be changed any more.
+
+    Raises:
+        AnswerError: a case is not handed in yet, or the study doesn't take answers.
+    """
+    with transaction.atomic():
+        reader = _held(reader.pk)
+        _check_open(reader)
+        left = reader.readings.filter(submitted_at=None).count()
+        if left or not reader.readings.exists():
+            message = ngettext(
+                "{left} case is not handed in yet.", "{left} cases are not handed in yet.", left
+            )
+            raise AnswerError(message.format(left=left))
+        Reader.objects.filter(pk=reader.pk).update(
+            state=Reader.State.FINISHED, finished_at=timezone.now()
+        )
+
+
 def _running_study(reading: Reading) -> Study:
     """The study, if it takes answers of this reader now; holds the reader's row until commit."""
-    reader = (
+    reader = _held(reading.reader_id)
+    _check_open(reader)
+    return reader.study
+
+
+def _held(pk: int) -> Reader:
+    """The reader, whose row nobody else changes until commit."""
+    return (
         Reader.objects.select_for_update(of=("self",))
         .select_related("study")
         .defer("study__manifest")  # long, and not needed for each answer
-        .get(pk=reading.reader_id)
+        .get(pk=pk)
     )
+
+
+def _check_open(reader: Reader) -> None:
+    """Raises `AnswerError` where this reader's answers can't change."""
     if reader.study.state != Study.State.RUNNING:
         raise AnswerError(_("This study doesn't take answers now: it is not running."))
     if reader.state == Reader.State.REVOKED:
         raise AnswerError(_("Your part in this study has ended."))
-    return reader.study
+    if reader.state == Reader.State.FINISHED:
+        raise AnswerError(_("You have finished this study: answers can't be changed any more."))
 
 
 def _set(reading: Reading, letter: str) -> ReadingSet:

@@ -97,7 +97,8 @@ def _next_of_images(runs: Sequence[Run]) -> Next:
 
 
 def _next_of_reading(readers: Sequence[Reader]) -> Next:
-    done = all(reader.state == Reader.State.FINISHED for reader in readers)
+    there = [reader for reader in readers if reader.state != Reader.State.REVOKED]
+    done = bool(there) and all(reader.through for reader in there)
     return Next(
         "All readers are done. Close the study to see the results."
         if done

@@ -6,12 +6,13 @@ Everything is loaded through the reader.
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from annotation.consent import consent_is_due, end_briefing, give_consent
 from annotation.errors import AnswerError
@@ -19,7 +20,7 @@ from annotation.guesses import Question, guesses_are_due, questions_for, save_gu
 from annotation.models import Comment, Flag, Guess, Reader, Reading, Study
 from annotation.pace import in_words, minutes_left
 from annotation.readers import find_reader
-from annotation.readings import reading_states
+from annotation.readings import finish_reading, reading_states
 from annotation.views.asked import asked, in_reader_language
 from annotation.views.reading import load_readings
 from generation.permissions import Request
@@ -64,6 +65,7 @@ def reader_study(request: Request, slug: str) -> HttpResponse:
         "first_open": open_ones[0] if open_ones else None,
         "started": any(reading.started_at for reading in readings),
         "guess": guesses_are_due(reader),
+        "finished": reader.state == Reader.State.FINISHED,
         "time_left": in_words(minutes_left(readings)),
     }
     return render(request, "annotation/reader_study.html", context)
@@ -123,6 +125,16 @@ def briefing(request: Request, slug: str) -> HttpResponse:
         "started": any(reading.started_at for reading in readings),
     }
     return render(request, "annotation/briefing.html", context)
+
+
+@require_POST
+def finish(request: Request, slug: str) -> HttpResponse:
+    """The reader is through; the overview says so, or what is still open."""
+    try:
+        finish_reading(_load(request, slug))
+    except AnswerError as refusal:
+        messages.error(request, str(refusal))
+    return redirect("annotation:reader-study", slug)
 
 
 @never_cache

@@ -223,7 +223,7 @@ class TestPage:
         reader = reader_of(study)
         answers = {f"guess-{n}": a for n, a in all_right(questions_for(reader)).items()}
         page = browser.post(self.address("guess", study), answers, follow=True)
-        assert "Done. Thank you." in self.text_of(page)
+        assert "cases are in; nothing is missing" in self.text_of(page)
         assert self.address("guess", study) not in page.content.decode()
         assert browser.get(self.address("guess", study)).status_code == 302
         assert Guess.objects.count() == len(answers)

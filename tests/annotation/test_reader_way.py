@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from annotation.models import Reader, Reading, Study
 from annotation.pace import in_words, minutes_left, usual_seconds
-from annotation.readings import record_activity, save_comment, save_flag, save_score
+from annotation.readings import finish_reading, record_activity, save_comment, save_flag, save_score
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -199,10 +199,24 @@ class TestOverview:
             builders.rate(reading)
         page = overview(browser, study)
         text = text_of(page)
-        assert "Done. Thank you. All 5 cases are in; nothing is missing." in text
+        assert "All 5 cases are in; nothing is missing Look through your cases" in text
         assert "What happens next" in text
         assert "min left" not in text
         assert steps(page)[-1] == ("Done", "present")
+
+    def test_the_reader_finishes_and_not_before_all_is_in(self, browser, study, reader):
+        finish = address("reader-finish", study)
+        *most, last = reader.readings.all()
+        for reading in most:
+            builders.rate(reading)
+        assert "1 case is not handed in yet." in text_of(browser.post(finish, follow=True))
+        builders.rate(last)
+        assert "Done. Thank you. What happens next" in text_of(browser.post(finish, follow=True))
+        reader.refresh_from_db()
+        assert reader.state == Reader.State.FINISHED
+        again = text_of(browser.post(finish, follow=True))
+        assert "answers can't be changed any more" in again
+        assert browser.get(finish).status_code == 405
 
     @pytest.mark.parametrize(
         ("state", "words"),
@@ -288,7 +302,7 @@ class TestStanding:
     def standing(self, client, study):
         client.force_login(study.owner)
         text = text_of(client.get(study.get_absolute_url()))
-        return re.search(r"R1 bob (\w+) (\d of \d)", text).groups()
+        return re.search(r"R1 bob (\D+) (\d of \d)", text).groups()
 
     def test_each_reader_s_state_is_told_in_words(self, client, alice, bob):
         texts = {"consent": "Please.", "consent_version": "1"}
@@ -306,6 +320,8 @@ class TestStanding:
         assert self.standing(client, study) == ("reading", "2 of 4")
         for reading in rest:
             builders.rate(reading)
+        assert self.standing(client, study) == ("all in, not finished", "4 of 4")
+        finish_reading(reader)
         assert self.standing(client, study) == ("done", "4 of 4")
         Reader.objects.update(state=Reader.State.REVOKED)
         assert self.standing(client, study) == ("ended", "4 of 4")

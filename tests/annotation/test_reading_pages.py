@@ -251,7 +251,7 @@ def test_the_end_is_said(client, running_study, bob):
         builders.rate(builders.a_reading(running_study, "bob", position=position))
     client.force_login(bob)
     overview = client.get(reverse("annotation:reader-study", args=[running_study.slug]))
-    assert "Done. Thank you." in overview.content.decode()
+    assert "All 4 cases are in; nothing is missing" in overview.content.decode()
 
 
 def test_phantoms_are_called_phantoms(client, bob):

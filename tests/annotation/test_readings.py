@@ -11,6 +11,7 @@ from annotation.models import Ranking, Reader, Reading, Score, ShownImage, Study
 from annotation.plans import plan_reader
 from annotation.readers import add_reader
 from annotation.readings import (
+    finish_reading,
     reading_state,
     reading_states,
     save_ranking,
@@ -294,16 +295,27 @@ def test_a_complete_reading_is_handed_in_once_and_can_still_be_changed(reading):
     assert reading_state(reading)["scores"]["A"]["clinical_realism"] == 1
 
 
-def test_the_last_reading_handed_in_finishes_the_reader(running_study):
+def test_a_reader_finishes_once_all_is_in_and_nothing_changes_then(running_study):
     reader = running_study.readers.get(number=1)
     for reading in reader.readings.all():
-        reader.refresh_from_db()
-        assert reader.state != Reader.State.FINISHED
+        with pytest.raises(AnswerError, match="not handed in yet"):
+            finish_reading(reader)
         rate(reading)
+    finish_reading(reader)
     reader.refresh_from_db()
     assert reader.state == Reader.State.FINISHED
     assert reader.finished_at
     assert running_study.readers.get(number=2).state == Reader.State.INVITED
+    before = Score.objects.count()
+    for act in (
+        lambda: give(reading, value=1, sequence=9000),
+        lambda: save_ranking(reading=reading, tiers=[["A"], ["B"], ["C"]], sequence=9000),
+        lambda: submit_reading(reading),
+        lambda: finish_reading(reader),
+    ):
+        with pytest.raises(AnswerError, match="can't be changed any more"):
+            act()
+    assert Score.objects.count() == before
 
 
 def test_the_first_look_at_the_references_is_kept(reading):

@@ -113,8 +113,8 @@ def test_a_doctor_goes_the_whole_way_from_the_link_to_the_thanks(
     for reading in (second, *rest):
         builders.rate(reading, sequence=2)
     page.click("text=Go on")
-    expect(main(page)).to_contain_text("All 5 cases are in; nothing is missing.")
-    look("done")
+    expect(main(page)).to_contain_text("All 5 cases are in; nothing is missing")
+    look("all in")
     page.get_by_role("link", name="The last question").click()
     look("last question")
     page.click("text=Send the answers")
@@ -127,6 +127,9 @@ def test_a_doctor_goes_the_whole_way_from_the_link_to_the_thanks(
     expect(main(page)).to_contain_text("What happens next")
     expect(main(page)).not_to_contain_text("last question, if you like")
     assert set(Guess.objects.values_list("answer", flat=True)) == {"unsure"}
+    page.get_by_role("button", name="Finish").click()
+    expect(main(page)).to_contain_text("Done. Thank you.")
+    look("done")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

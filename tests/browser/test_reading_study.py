@@ -38,6 +38,8 @@ def read(page, live_server, sign_in, study, *, press, ready, case):
         press(page.locator(".moves button"))
         page.wait_for_url(lambda url, at=position: not url.endswith(f"/{at}/"))
     assert not Reading.objects.filter(reader__study=study, submitted_at=None).exists()
+    press(page.get_by_role("button", name="Finish"))
+    page.get_by_role("heading", name="Done. Thank you.").wait_for()
     assert Reader.objects.get().state == Reader.State.FINISHED
     stored = Score.objects.current().order_by("sequence").values_list("value", flat=True)
     assert list(stored) == VALUES * 3 * 2 * PAIRS
