@@ -224,7 +224,6 @@ def seal_study(*, study: Study, by: User) -> None:
         plan_reader(reader)
 
 
-@transaction.atomic
 def open_study(*, study: Study, by: User) -> None:
     """Sealed → running, unless something changed since sealing or a reader could see a name.
 
