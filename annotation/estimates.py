@@ -118,7 +118,6 @@ def estimate_study(
 def _seconds_an_image(generator: Generator) -> float | None:
     """Of the generator's last runs, whoever asked for them; None where there are none."""
     done = generator.runs.filter(status=Job.Status.DONE, finished_at__gt=F("started_at"))
-    times = done.order_by("-finished_at").values_list("done", "started_at", "finished_at")[:RUNS]
-    images = sum(number for number, _, _ in times)
-    spent = sum((end - start).total_seconds() for _, start, end in times)
-    return spent / images if images else None
+    runs = done.order_by("-finished_at").annotate(time=F("finished_at") - F("started_at"))[:RUNS]
+    images = sum(run.done for run in runs)
+    return sum(run.time.total_seconds() for run in runs) / images if images else None

@@ -28,7 +28,7 @@ def protocol_of(origin: str, key: str, *, user: User) -> Protocol | None:
         found = SavedProtocol.objects.filter(owner=user, pk=int(key)).first()
     elif origin == "study":
         found = Study.objects.owned_by(user).filter(slug=key).first()
-    return found and found.protocol
+    return found.protocol if found else None
 
 
 def save_protocol(

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from annotation.errors import StudyError
 from annotation.estimates import Estimate, estimate_study
@@ -107,30 +107,33 @@ class StudyForm(StyledForm):
         super().__init__(data)
         self.user = user
         self.parts: dict[str, Any] = {}  # of the study, as far as they could be chosen
-        self.fields["prompts"].queryset = _with_pairs()
-        self.fields["protocol"].choices = _protocols(user)
-        self.fields["references"].choices = [("", "Choose…"), *_splits()]
-        generators, imported = _generators(user)
-        self.fields["generators"].queryset = generators
-        self.fields["generators"].imported = imported
-        self.fields["generators"].widget.attrs["class"] = "form-check-input"
+        self.datasets, self.splits = _with_pairs(), _splits()
+        self.usable, imported = _generators(user)
+        fields: dict[str, Any] = self.fields
+        fields["prompts"].queryset = self.datasets
+        fields["protocol"].choices = _protocols(user)
+        fields["references"].choices = [("", "Choose…"), *self.splits]
+        fields["generators"].queryset = self.usable
+        fields["generators"].imported = imported
+        fields["generators"].widget.attrs["class"] = "form-check-input"
         self.initial = {**self._first_values(), **(initial or {})}
 
     def _first_values(self) -> dict[str, Any]:
-        values = {"protocol": PRESET, "readers": READERS, "seed": randbelow(SEEDS)}
-        if len(found := list(self.fields["prompts"].queryset[:2])) == 1:
-            values["prompts"] = found[0].slug
-        if len(splits := self.fields["references"].choices) == 2:
-            values["references"] = splits[1][0]
+        """What can be chosen in one way only is chosen."""
+        values: dict[str, Any] = {"protocol": PRESET, "readers": READERS, "seed": randbelow(SEEDS)}
+        if len(datasets := list(self.datasets[:2])) == 1:
+            values["prompts"] = datasets[0].slug
+        if len(self.splits) == 1:
+            values["references"] = self.splits[0][0]
         return values
 
     @property
     def lacks(self) -> set[str]:
         """What must be there before a study can be made: prompts, references, generators."""
         there = {
-            "prompts": self.fields["prompts"].queryset.exists(),
-            "references": len(self.fields["references"].choices) > 1,
-            "generators": self.fields["generators"].queryset.exists(),
+            "prompts": self.datasets.exists(),
+            "references": bool(self.splits),
+            "generators": self.usable.exists(),
         }
         return {name for name, is_there in there.items() if not is_there}
 
@@ -221,7 +224,7 @@ class StudyForm(StyledForm):
     def problems(self) -> list[str]:
         """What is wrong with what has been filled in so far."""
         return [
-            message
+            str(message)
             for name, messages in self.errors.items()
             if name in self.fields and (self[name].value() or name == "pairs")
             for message in messages
@@ -275,7 +278,7 @@ def like(study: Study) -> dict[str, Any]:
     }
 
 
-def _with_pairs():
+def _with_pairs() -> QuerySet[Dataset]:
     return (
         Dataset.objects.filter(prompts__rephrasing_of__isnull=False)
         .annotate(pairs=Count("prompts__rephrasing_of", distinct=True))
@@ -317,7 +320,7 @@ def _splits() -> list[tuple[str, str]]:
     ]
 
 
-def _generators(user: User) -> tuple[Any, dict[int, tuple[int, int]]]:
+def _generators(user: User) -> tuple[QuerySet[Generator], dict[int, tuple[int, int]]]:
     """Those that can be sampled or whose images this user imported; and these images' numbers."""
     runs = Run.objects.owned_by(user).filter(generator__family=IMPORTED)
     rows = runs.annotate(prompts=Count("image_sets"))
