@@ -23,9 +23,7 @@ MARKED = {"templates": "*.html", "annotation": "*.py", "config": "*.py", "genera
 KEYWORDS = {**DEFAULT_KEYWORDS, "gettext_lazy": None, "ngettext_lazy": (1, 2)}
 
 
-def extract_template(
-    file, keywords, comment_tags, options
-) -> Iterator[tuple[int, str, Any, list[str]]]:
+def extract_template(file, keywords, comment_tags, options) -> Iterator[tuple[Any, ...]]:
     """Babel's extractor of a Django template: what is no text in it becomes names that mean
     nothing, which Python can read once no line is indented."""
     source = templatize(file.read().decode())
