@@ -34,7 +34,7 @@ def add_reader(*, study: Study, user: User, by: User) -> Reader:
     return reader
 
 
-def with_standing(study: Study) -> list[Reader]:
+def with_standing(study: Study) -> list[Any]:
     """The study's readers with their readings ``planned`` and ``submitted``, and ``standing``: how
     far each is, in a word; ``through`` where all of them are in."""
     practice = Q(readings__kind=Reading.Kind.PRACTICE)

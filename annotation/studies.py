@@ -166,17 +166,20 @@ def generate_images(*, study: Study, by: User) -> None:
     step(study, act="generate", by=by, when=[State.DRAFT], to=State.IMAGES)
     cases = list(study.cases.select_related("prompt"))
     prompts = [case.prompt for case in cases]
-    for arm in study.arms.exclude(generator=None).select_related("generator"):
-        if arm.generator.can_sample:
+    for arm in study.arms.select_related("generator"):
+        generator = arm.generator
+        if generator is None:
+            continue  # real images are there already
+        if generator.can_sample:
             arm.run = create_run(
-                generator=arm.generator,
+                generator=generator,
                 prompts=prompts,
                 images_per_set=study.protocol.images_per_set,
                 seed=study.seed,
                 by=by,
             )
         else:
-            arm.run = _imported(arm.generator, prompts, study.protocol, study.owner)
+            arm.run = _imported(generator, prompts, study.protocol, study.owner)
         arm.save(update_fields=["run"])
         sets = {image_set.prompt_id: image_set for image_set in arm.run.image_sets.all()}
         CaseSet.objects.bulk_create(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from annotation.models import Reader, Study
 from generation.models import Job, Run
@@ -46,7 +47,7 @@ class Next:
     urgent: bool = True
 
 
-def next_for(study: Study, *, runs: Sequence[Run], readers: Sequence[Reader]) -> Next:
+def next_for(study: Study, *, runs: Sequence[Run], readers: Sequence[Any]) -> Next:
     """What the study's researcher does next."""
     active = [reader for reader in readers if reader.state != Reader.State.REVOKED]
     match study.state:
@@ -96,9 +97,8 @@ def _next_of_images(runs: Sequence[Run]) -> Next:
     )
 
 
-def _next_of_reading(readers: Sequence[Reader]) -> Next:
-    there = [reader for reader in readers if reader.state != Reader.State.REVOKED]
-    done = bool(there) and all(reader.through for reader in there)
+def _next_of_reading(readers: Sequence[Any]) -> Next:
+    done = bool(readers) and all(reader.through for reader in readers)
     return Next(
         "All readers are done. Close the study to see the results."
         if done
