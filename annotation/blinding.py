@@ -21,6 +21,7 @@ from PIL import Image, ImageOps
 
 JPEG_QUALITY = 92
 SHORTEST_SENTINEL = 4
+LONGEST_WORD = 8  # letters; a longer name is no part of a common word
 _BLOCK = 8  # a JPEG block's side
 _DITHERED = 0.05  # share of the blocks, but 32 of them at least
 
@@ -110,7 +111,8 @@ def find_leaks(texts: Iterable[tuple[str, bytes]], sentinels: Iterable[str]) -> 
 
     Finds substrings, plain, URL-, HTML- or JSON-escaped, in UTF-16 (as EXIF has it), in
     hexadecimal and in base64 at any offset. Takes time in proportion to the bytes, not to the
-    number of sentinels.
+    number of sentinels. A short name of letters alone inside a longer word (“Reed” in “agreed”)
+    is that word.
 
     Raises:
         ValueError: a sentinel of fewer than 4 characters, which would be found by chance.
@@ -126,9 +128,20 @@ def find_leaks(texts: Iterable[tuple[str, bytes]], sentinels: Iterable[str]) -> 
         text = _lower(text)
         for i in range(len(text) - SHORTEST_SENTINEL + 1):
             for encoded, sentinel, form in index.get(text[i : i + SHORTEST_SENTINEL], ()):
-                if text.startswith(encoded, i):
+                if text.startswith(encoded, i) and not (
+                    encoded == sentinel.lower().encode()
+                    and _only_a_part(sentinel, text, i, i + len(encoded))
+                ):
                     found.setdefault((where, sentinel), Leak(where, sentinel, form))
     return list(found.values())
+
+
+def _only_a_part(name: str, text: bytes, start: int, end: int) -> bool:
+    """Whether a short name of letters alone stands inside a longer word."""
+    if len(name) > LONGEST_WORD or not name.isalpha():
+        return False
+    around = text[max(0, start - 1) : start] + text[end : end + 1]
+    return any(chr(byte).isalpha() or byte >= 0x80 for byte in around)
 
 
 def _forms(sentinel: str) -> Iterator[tuple[str, bytes]]:

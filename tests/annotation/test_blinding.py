@@ -190,3 +190,22 @@ def test_scanning_for_thousands_of_sentinels_finds_the_one():
     sentinels = [f"{i:064x}" for i in range(2000)]
     page = b"<html>" + b"x" * 20000 + sentinels[1234].encode()
     assert [leak.sentinel for leak in find_leaks([("page", page)], sentinels)] == [sentinels[1234]]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (b"You agreed to version 1.", False),
+        ("Réed, Reedé".encode(), False),
+        (b"a reed.", True),
+        (b"/sets/reed-1/", True),
+        (b"reed2 _reed_", True),
+        (b"agreed by Reed", True),
+    ],
+)
+def test_a_short_name_inside_a_word_is_that_word(text, found):
+    assert bool(find_leaks([("page", text)], ["Reed"])) is found
+
+
+def test_a_long_name_is_found_wherever_it_stands():
+    assert find_leaks([("page", b"superzanzibarish")], ["Zanzibari"])
