@@ -5,7 +5,7 @@ Intervals always; colour never alone.
 
 import io
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,10 +87,7 @@ def scores_by_arm(results: dict[str, Any]) -> Figure:
         ax.set_xticks(
             [low, (low + high) / 2, high], [f"{t:g}" for t in (low, (low + high) / 2, high)]
         )
-        ax.set_yticks(range(len(arms)), [_short(a) for a in arms])
-        ax.set_ylim(len(arms) - 0.4, -0.75)
-        ax.spines["left"].set_visible(False)
-        ax.grid(visible=False, axis="y")
+        _name_rows(ax, arms)
     figure.supxlabel("Mean score, 95 % interval over prompts", fontsize=9, color=QUIET)
     return figure
 
@@ -145,10 +142,7 @@ def preferred(results: dict[str, Any]) -> Figure:
             colour = places.get(worth["arm"], len(COLOURS) - 1)
             _estimate(ax, _times(worth, 100), row, colour=colour, digits=0)
         ax.set_xlim(-3, 103)
-        ax.set_yticks(range(len(fit["worths"])), [_short(w["arm"]) for w in fit["worths"]])
-        ax.set_ylim(len(fit["worths"]) - 0.4, -0.75)
-        ax.spines["left"].set_visible(False)
-        ax.grid(visible=False, axis="y")
+        _name_rows(ax, [worth["arm"] for worth in fit["worths"]])
     figure.supxlabel("Chance of being the best of all in %, 95 % interval", fontsize=9, color=QUIET)
     return figure
 
@@ -175,10 +169,7 @@ def following(results: dict[str, Any]) -> Figure:
                 _estimate(ax, _times(cell, 100), place, colour=0, digits=0)
         ax.axvline(50, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
         ax.set_xlim(-3, 103)
-        ax.set_yticks(range(len(metrics)), [_short(name) for name in metrics])
-        ax.set_ylim(len(metrics) - 0.4, -0.75)
-        ax.spines["left"].set_visible(False)
-        ax.grid(visible=False, axis="y")
+        _name_rows(ax, metrics)
     figure.supxlabel(
         "Two arms of a case ordered as readers did, in %, 95 % interval; dashed: chance",
         fontsize=9, color=QUIET,
@@ -217,6 +208,14 @@ def _estimate(
         ha="center", fontsize=8,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
     )  # fmt: skip
+
+
+def _name_rows(ax: Axes, names: Sequence[str]) -> None:
+    """A row for each name, the first at the top."""
+    ax.set_yticks(range(len(names)), [_short(name) for name in names])
+    ax.set_ylim(len(names) - 0.4, -0.75)
+    ax.spines["left"].set_visible(False)
+    ax.grid(visible=False, axis="y")
 
 
 def _key(figure: Figure, arms: dict[str, int]) -> None:

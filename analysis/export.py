@@ -93,7 +93,7 @@ def _rows(key: str, *columns: str) -> Callable[[Report], pd.DataFrame]:
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
     """Estimates within a row as columns: ``tau_value``, ``tau_low``, …"""
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, cell in row.items():
         if isinstance(cell, dict):
             flat |= {f"{key}_{part}": value for part, value in cell.items()}

@@ -159,7 +159,8 @@ def _provenance(report: Report, scores: pd.DataFrame, embedder: LoadedEmbedder) 
         "scores_sha256": hashlib.sha256(csv_text(scores).encode()).hexdigest(),
         "generators": {
             str(arm): arm.generator.digest
-            for arm in report.study.arms.exclude(generator=None).select_related("generator")
+            for arm in report.study.arms.select_related("generator")
+            if arm.generator
         },
         "resamples": report.resamples,
         "seed": report.seed,

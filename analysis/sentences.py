@@ -132,7 +132,7 @@ def _side_by_side(fits: list[dict[str, Any]]) -> str:
         return ""
     return (
         f" Side by side, readers preferred {first['arm']} to {first['other']} {_percent(first)} "
-        f"({_percents(first)})."
+        f"({_percents(first)}){_by_chance(first)}."
     )
 
 
@@ -203,13 +203,17 @@ def _preferred(fit: dict[str, Any]) -> str:
         return ""
     where = "With real images among them, readers" if fit["real"] else "Side by side, readers"
     first = fit["over"][0]
-    text = (
+    return (
         f"{where} preferred {first['arm']} to {first['other']} {_percent(first)}, ties aside "
         f"({_percents(first)}; {fit['rankings']:,} rankings)"
+        f"{_by_chance(first)}."
     )
-    if first["low"] is not None and first["low"] <= 0.5:
-        text += ": no preference can be shown between these two"
-    return text + "."
+
+
+def _by_chance(share: dict[str, Any]) -> str:
+    if share["low"] is None or share["low"] > 0.5:
+        return ""
+    return ", which may be chance"
 
 
 def _following(results: dict[str, Any]) -> list[str]:

@@ -78,7 +78,7 @@ def _claims(data: StudyData) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
 
 
 def _measured(
-    data: StudyData, metric: str, criterion: str, options: dict[str, int]
+    data: StudyData, metric: str, criterion: str, options: dict[str, Any]
 ) -> tuple[Table | None, Estimate, Estimate]:
     """Both side by side, their correlation beyond prompt and arm, and Spearman's over all cells."""
     try:

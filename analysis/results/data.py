@@ -32,8 +32,8 @@ class StudyData:
         self, study: Study, measurements: Measurements, *, resamples: int, seed: int
     ) -> None:
         self.study, self.measurements, self.protocol = study, measurements, study.protocol
-        self.options = {"resamples": resamples, "seed": seed}
-        self.exploring = {"resamples": min(resamples, EXPLORATORY), "seed": seed}
+        self.options: dict[str, Any] = {"resamples": resamples, "seed": seed}
+        self.exploring = self.options | {"resamples": min(resamples, EXPLORATORY)}
         self.arms = [str(arm) for arm in measurements.images.arms]
         self.made = [str(arm) for arm in measurements.images.arms if arm.generator]
         self.cases = case_frame(study)
