@@ -34,7 +34,7 @@ SEEDS = 3  # tried for an image before its chunk fails
 MIN_DEVIATION = 2.0  # grey levels; below it an image is blank
 COMPRESSION = 3  # zlib's; PNGs as small as with its usual 6, in a third of the time
 SHARE = 0.005  # of the time that a batch took, for which the next one may wait
-CAREFUL = 4  # attempt from which on the batch is halved: the memory may have killed the worker
+CAREFUL = 7  # attempt from which on the batch is halved: the memory may have killed the worker
 
 
 @dataclass

@@ -13,8 +13,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 STALE_AFTER = timedelta(minutes=2)
-MAX_ATTEMPTS = 5  # in a row without any progress
-PAUSE = timedelta(seconds=2)  # before the second attempt; doubled with every further one
+MAX_ATTEMPTS = 8  # in a row without any progress
+PAUSE = timedelta(seconds=2)  # before the second attempt; doubled with every further one, to
+LONGEST_PAUSE = timedelta(seconds=16)
 
 
 class Progress(models.Model):
@@ -126,7 +127,9 @@ class JobQuerySet(models.QuerySet[Any]):
                 holder="",
                 heartbeat_at=None,
                 attempts=attempts,
-                not_before=now + PAUSE * 2 ** (attempts - 1) if attempts > 1 else None,
+                not_before=now + min(PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE)
+                if attempts > 1
+                else None,
                 message="",
                 error=f"Waits for another attempt: {why}.",
             )
