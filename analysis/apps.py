@@ -11,3 +11,22 @@ class AnalysisConfig(AppConfig):
 
         for module in settings.METRIC_MODULES:
             import_module(module)  # registers its metrics
+        _tell_what_is_computable()
+
+
+def _tell_what_is_computable() -> None:
+    """To the plans of protocols, which stand a floor below and can't ask."""
+    from analysis.metrics import METRICS
+    from analysis.metrics.embedders import EmbedderError, embedder_row
+    from annotation.protocols.plan import COMPUTABLE
+
+    def fault(name: str) -> str:
+        try:
+            embedder_row(name)
+        except EmbedderError as error:
+            return str(error)
+        return ""
+
+    # Of whole arms a study has too few to set against readers.
+    COMPUTABLE.metrics = {m.key: m.name for m in METRICS.values() if m.scope != "arm"}
+    COMPUTABLE.embedder_fault = fault

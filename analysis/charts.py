@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.metrics import METRICS
-from analysis.sentences import interval, number, p_value
+from analysis.tables import described
+from analysis.wording import interval, number, p_value
 
 # Okabe and Ito's palette, told apart by the colour-blind; an arm keeps its colour and marker.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
@@ -47,10 +47,12 @@ STYLE = {
 
 def names(results: dict[str, Any]) -> list[str]:
     """The figures that these results hold the numbers of."""
+    claims = any(row["claim"] for row in results["correlations"])
+    first = FIRST if claims else FIRST[:1]
     return [
         name
         for name, (_, key) in FIGURES.items()
-        if key in results and (results[key] or name in FIRST)
+        if key in results and (results[key] or name in first)
     ]
 
 
@@ -94,32 +96,11 @@ def scores_by_arm(results: dict[str, Any]) -> Figure:
 
 def metrics_and_readers(results: dict[str, Any]) -> Figure:
     """What is left of metric and score after prompt and arm: a panel per claim named in advance."""
-    claims = [row for row in results["correlations"] if row["claim"]]
-    arms = results["arms"]
-    points = {(p["metric"], p["criterion"]): p for p in results["residuals"]}
+    claims, arms = _claims(results), results["arms"]
     figure = Figure(figsize=(7.2, 3.9), layout="constrained")
     axes = figure.subplots(1, len(claims), squeeze=False)[0]
     for ax, row in zip(axes, claims, strict=True):
-        metric = METRICS[row["metric"]]
-        ax.set_xlabel(f"{metric.name} ({metric.better} is better)")
-        ax.set_ylabel(row["name"])
-        ax.locator_params(axis="x", nbins=4)
-        left = points.get((row["metric"], row["criterion"]))
-        if left is None:
-            _say(ax, "Not estimable:\n" + _wrapped(row["reason"]))
-            continue
-        x, y = np.array(left["x"]), np.array(left["y"])
-        for i, arm in enumerate(left["arms"]):
-            a = arms.index(arm)
-            ax.plot(
-                x[:, i], y[:, i], MARKERS[a % 8], color=COLOURS[a % 8],
-                markersize=4, alpha=0.75, markeredgewidth=0,
-            )  # fmt: skip
-        slope = (x * y).sum() / (x * x).sum()
-        ends = np.array([x.min(), x.max()])
-        ax.plot(ends, slope * ends, color=QUIET, linewidth=1)
-        title = f"r = {number(row['value'], 2)}  ({interval(row, 2)})\n{p_value(row['p_holm'])}"
-        ax.set_title(title + (" after Holm" if row["p_holm"] is not None else ""), loc="left")
+        _residuals(ax, row, results)
     figure.supxlabel("Both without what prompt and arm explain", fontsize=9, color=QUIET)
     _key(figure, {arm: arms.index(arm) for arm in results["made"]})
     return figure
@@ -177,14 +158,87 @@ def following(results: dict[str, Any]) -> Figure:
     return figure
 
 
-FIRST = ("scores", "metrics")  # on the first screen, where they say what isn't estimable
+def by_rank(results: dict[str, Any]) -> Figure:
+    """The paper's Figure 6: metrics by rank with and without real images, and claims."""
+    metrics = list(dict.fromkeys(row["metric"] for row in results["tiers"]))
+    claims = [row for row in _claims(results) if row["metric"] in metrics]
+    ranked = [True, False] if any(row["with_real"] for row in results["tiers"]) else [False]
+    figure = Figure(figsize=(7.2, 0.6 + 2.3 * (len(ranked) + 1)), layout="constrained")
+    axes = figure.subplots(len(ranked) + 1, len(claims), squeeze=False)
+    for with_real, line in zip(ranked, axes, strict=False):
+        beside = "with real images" if with_real else "generators alone"
+        for ax, row in zip(line, claims, strict=True):
+            _tiers(ax, row, results, with_real=with_real)
+            ax.set_xlabel(f"Rank, {beside}")
+    for ax, row in zip(axes[-1], claims, strict=True):
+        _residuals(ax, row, results)
+    for letter, line in zip("abc", axes, strict=False):
+        line[0].set_title(f"({letter}) {line[0].get_title(loc='left')}", loc="left")
+    _key(figure, {arm: results["arms"].index(arm) for arm in results["made"]})
+    return figure
+
+
+# On the first screen, where they say what isn't estimable; the second where there are claims.
+FIRST = ("scores", "metrics")
 # By name: the drawing, and the key of the results that it can't do without.
 FIGURES: dict[str, tuple[Callable[[dict[str, Any]], Figure], str]] = {
     "scores": (scores_by_arm, "means"),
     "metrics": (metrics_and_readers, "residuals"),
     "preference": (preferred, "preference"),
+    "tiers": (by_rank, "tiers"),
     "following": (following, "following"),
 }
+
+
+def _claims(results: dict[str, Any]) -> list[dict[str, Any]]:
+    return [row for row in results["correlations"] if row["claim"]]
+
+
+def _residuals(ax: Axes, row: dict[str, Any], results: dict[str, Any]) -> None:
+    """What is left of metric and score of one claim, in the colours of the arms."""
+    better = described(results).get(row["metric"], {}).get("better", "neither")
+    ax.set_xlabel(row["metric_name"] + _direction(better))
+    ax.set_ylabel(row["name"])
+    ax.locator_params(axis="x", nbins=4)
+    points = {(p["metric"], p["criterion"]): p for p in results["residuals"]}
+    left = points.get((row["metric"], row["criterion"]))
+    if left is None:
+        _say(ax, "Not estimable:\n" + _wrapped(row["reason"]))
+        return
+    x, y = np.array(left["x"]), np.array(left["y"])
+    for i, arm in enumerate(left["arms"]):
+        a = results["arms"].index(arm)
+        ax.plot(
+            x[:, i], y[:, i], MARKERS[a % 8], color=COLOURS[a % 8],
+            markersize=4, alpha=0.75, markeredgewidth=0,
+        )  # fmt: skip
+    slope = (x * y).sum() / (x * x).sum()
+    ends = np.array([x.min(), x.max()])
+    ax.plot(ends, slope * ends, color=QUIET, linewidth=1)
+    title = f"r = {number(row['value'], 2)}  ({interval(row, 2)})\n{p_value(row['p_holm'])}"
+    ax.set_title(title + (" after Holm" if row["p_holm"] is not None else ""), loc="left")
+
+
+def _tiers(ax: Axes, row: dict[str, Any], results: dict[str, Any], *, with_real: bool) -> None:
+    """Mean of a metric by rank with its interval; ranks are no arms and have no colour."""
+    cells = [
+        tier for tier in results["tiers"]
+        if tier["metric"] == row["metric"] and tier["with_real"] == with_real
+        and tier["value"] is not None
+    ]  # fmt: skip
+    for cell in cells:
+        if cell["low"] is not None:
+            ax.plot(
+                [cell["tier"]] * 2, [cell["low"], cell["high"]], color=INK, linewidth=2, alpha=0.6
+            )
+        ax.plot(cell["tier"], cell["value"], "o", color=INK, markersize=5)
+    ax.set_ylabel(row["metric_name"])
+    ax.set_xticks([cell["tier"] for cell in cells])
+    ax.margins(x=0.15)
+
+
+def _direction(better: str) -> str:
+    return "" if better == "neither" else f" ({better} is better)"
 
 
 def _times(share: dict[str, Any], factor: float) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.models import MetricValue, Report
 from annotation.models import Case, Guess, Ranking, Reader, Reading, ReadingSet, Score, Study
-from annotation.protocols import REFERENCE_LETTER, Kind
+from annotation.protocols import REFERENCE_LETTER, REFERENCES, Kind
 
 SCORE_COLUMNS = (
     "reader", "case", "pair", "kind", "arm", "letter", "position", "repeat", "criterion", "score",
@@ -19,7 +19,6 @@ GUESS_COLUMNS = (
     "reader", "question", "case", "pair", "kind", "arm", "other", "answer", "choices", "right",
 )  # fmt: skip
 METRIC_COLUMNS = ("metric", "arm", "case", "pair", "value", "n")
-REFERENCES = "reference images"
 COUNTED = (Reading.Kind.CASE, Reading.Kind.REPEAT)
 
 
@@ -46,28 +45,37 @@ def score_frame(study: Study) -> pd.DataFrame:
     applicable, there is no score. Practice, attention checks and texts are left out.
     """
     texts = [c.key for c in study.protocol.criteria if c.kind == Kind.TEXT]
+    # Sets once, their scores as plain values: rows of the database are slow to make objects of.
+    sets = {
+        shown.pk: {
+            "reader": shown.reading.reader.pseudonym,
+            "case": shown.reading.case.position,
+            "arm": str(shown.case_set.arm),
+            "letter": shown.letter,
+            "position": shown.reading.position,
+            "repeat": shown.reading.repeat,
+        }
+        for shown in ReadingSet.objects.filter(
+            reading__reader__study=study, reading__kind__in=COUNTED
+        )
+        .exclude(reading__reader__state=Reader.State.REVOKED)
+        .select_related("reading__reader", "reading__case", "case_set__arm__generator")
+    }
+    given = Score.objects.current().filter(
+        reading_set__reading__reader__study=study, reading_set__reading__kind__in=COUNTED
+    )
     rows = [
         {
-            "reader": score.reading_set.reading.reader.pseudonym,
-            "case": score.reading_set.reading.case.position,
-            "arm": str(score.reading_set.case_set.arm),
-            "letter": score.reading_set.letter,
-            "position": score.reading_set.reading.position,
-            "repeat": score.reading_set.reading.repeat,
-            "criterion": score.criterion,
-            "score": score.value,
-            "not_applicable": score.value is None,
-            "saved_at": score.created_at,
+            **sets[shown],
+            "criterion": criterion,
+            "score": value,
+            "not_applicable": value is None,
+            "saved_at": saved_at,
         }
-        for score in Score.objects.current()
-        .filter(reading_set__reading__reader__study=study, reading_set__reading__kind__in=COUNTED)
-        .exclude(reading_set__reading__reader__state=Reader.State.REVOKED)
-        .exclude(criterion__in=texts)
-        .select_related(
-            "reading_set__reading__reader",
-            "reading_set__reading__case",
-            "reading_set__case_set__arm__generator",
+        for shown, criterion, value, saved_at in given.exclude(criterion__in=texts).values_list(
+            "reading_set", "criterion", "value", "created_at"
         )
+        if shown in sets
     ]
     order = ["reader", "case", "repeat", "letter", "criterion"]
     frame = _with_pairs(rows, study, SCORE_COLUMNS, order)
@@ -155,10 +163,11 @@ def _truth(guess: Guess) -> str:
 
 
 def metric_frame(report: Report) -> pd.DataFrame:
-    """One row per metric value: `METRIC_COLUMNS`; case and pair are empty for a whole arm.
+    """Of a report on a study one row per value: `METRIC_COLUMNS`; a whole arm's has no case.
 
     A metric with one value per pair (agreement) stands at the pair's first case.
     """
+    assert report.study  # values of own ratings are no rows
     values = MetricValue.objects.filter(report=report).select_related("case", "arm__generator")
     rows = [
         {

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from django.contrib.auth.models import Group, User
 
+from annotation.drafts import create_study
 from annotation.models import Study
 from annotation.protocols import load_protocol
 from annotation.readers import add_reader
 from annotation.real_images import choose_references
-from annotation.studies import create_study, generate_images, mark_checked, open_study, seal_study
+from annotation.studies import generate_images, mark_checked, open_study, seal_study
 from generation.models import Job
 from generation.permissions import RESEARCHERS
 from generation.phantoms import demo_generators, demo_prompts, phantom_dataset

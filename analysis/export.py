@@ -5,16 +5,19 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
+from analysis.cells import harmless
 from analysis.dataset import guess_frame, metric_frame, ranking_frame, score_frame
 from analysis.models import Report
+from analysis.own.data import own_cases
+from analysis.own.reports import kept_tables, own_tables
 from analysis.remarks import activity_frame, comment_frame, flag_frame
 from annotation.models import Study
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 INTERVAL = ("value", "low", "high", "pairs", "n", "reason")
 COUNTS = (
     "pairs", "n", "choices", "readers", "guesses", "right", "wrong", "unsure", "cases",
@@ -33,7 +36,7 @@ def csv_text(frame: pd.DataFrame) -> str:
 
 
 def _harmless(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+    return harmless(cell) if isinstance(cell, str) else cell
 
 
 def _means(report: Report) -> pd.DataFrame:
@@ -48,7 +51,8 @@ def _arm_metrics(report: Report) -> pd.DataFrame:
         at = f"{floor['metric']} at {floor['n']} against {floor['m']}"
         rows.append({**floor, "metric": at, "arm": "real against real"})
         rows += [
-            {"metric": at, "arm": arm, "value": value} for arm, value in floor["same_n"].items()
+            {"metric": at, "arm": arm, "value": value}
+            for arm, value in sorted(floor["same_n"].items())
         ]
     columns = ["metric", "arm", "value", "low", "high", "pairs", "images", "reason"]
     return pd.DataFrame(rows, columns=columns).astype({"pairs": "Int64", "images": "Int64"})
@@ -104,7 +108,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 def _whole(frame: pd.DataFrame) -> pd.DataFrame:
     """Counts as whole numbers, where some are missing too."""
-    counts = [c for c in frame if c in COUNTS or c.removesuffix("_n") != c]
+    counts = [c for c in frame if c in COUNTS or str(c).endswith(("_n", "_pairs"))]
     return frame.astype(dict.fromkeys(counts, "Int64"))
 
 
@@ -132,7 +136,7 @@ def _copies(report: Report) -> pd.DataFrame:
         }
         for found in report.results.get("metric_findings", [])
         for number, row in enumerate(found["rows"], 1)
-        for field, value in row.items()
+        for field, value in sorted(row.items())
     ]
     return pd.DataFrame(rows, columns=["metric", "arm", "row", "field", "value"])
 
@@ -170,11 +174,26 @@ REPORT_TABLES: dict[str, Callable[[Report], pd.DataFrame]] = {
         "arm_differences", "criterion", "name", "arm", "other", *INTERVAL[:3], "p", "p_holm",
         *INTERVAL[3:],
     ),
-    "metrics": metric_frame,
     "arms": _arm_metrics,
     "findings": _copies,
     "correlations": _correlations,
     "residuals": _residuals,
+    "models": _rows(
+        "models", "metric", "metric_name", "criterion", "name",
+        *(f"{kind}_{part}" for kind in ("within", "between", "odds") for part in ESTIMATE),
+        *(f"{kind}_{part}" for kind in ("score_reliability", "metric_reliability", "noiseless")
+          for part in INTERVAL),
+        *(f"sd_{effect}"
+          for effect in ("pair", "case", "pair under an arm", "set", "reader", "score")),
+    ),
+    "generators": _rows(
+        "generators", "criterion", "name", "metric", "metric_name", "better",
+        *(f"tau_{part}" for part in ESTIMATE), *(f"soft_{part}" for part in INTERVAL),
+    ),
+    "tiers": _rows("tiers", "metric", "metric_name", "better", "with_real", "tier", *INTERVAL),
+    "missing": _rows(
+        "missing", "criterion", "name", "arm", "expected", "given", "not_applicable", "missing",
+    ),
     "following": _rows(
         "following", "criterion", "name", "metric", "metric_name", "level", *INTERVAL, "threshold",
         "ties", "tau_value", "tau_low", "tau_high", "tau_n", "tau_reason",
@@ -206,20 +225,43 @@ REPORT_TABLES: dict[str, Callable[[Report], pd.DataFrame]] = {
 }  # fmt: skip
 
 
-def files_of(report: Report) -> dict[str, bytes]:
-    """A report as files by their name: tables, figures, results.json, and SHA256SUMS of them all.
+def csv_files(report: Report) -> dict[str, Callable[[], str]]:
+    """By name the tables of a report, and those it rests on: what makes each as CSV."""
+    files: dict[str, Callable[[], str]] = {
+        name: partial(_made, make, report) for name, make in REPORT_TABLES.items()
+    }
+    if report.study:
+        files["metrics"] = partial(_made, metric_frame, report)
+        files |= {name: partial(_made, make, report.study) for name, make in STUDY_TABLES.items()}
+    if report.own:
+        own = report.own
+        files |= {kind: partial(str, table.text) for kind, table in kept_tables(own).items()}
+        files["cases"] = lambda: csv_text(own_cases(own_tables(own)))
+    return files
 
-    The same report and answers give the same bytes.
+
+def _made(make: Callable[[Any], pd.DataFrame], of: Any) -> str:
+    return csv_text(make(of))
+
+
+def files_of(report: Report) -> dict[str, bytes]:
+    """A report as files by their name: PDF, tables, figures, results.json, and SHA256SUMS of all.
+
+    The same report and answers give the same bytes. Where no PDF can be made, a text says why.
     """
     from analysis import charts
+    from analysis.pdf import PdfError, pdf_of
 
-    texts = {f"{name}.csv": csv_text(make(report.study)) for name, make in STUDY_TABLES.items()}
-    texts |= {f"{name}.csv": csv_text(make(report)) for name, make in REPORT_TABLES.items()}
+    texts = {f"{name}.csv": make() for name, make in csv_files(report).items()}
     texts |= {f"{figure.name}.svg": figure.svg for figure in report.figures.all()}
     texts["results.json"] = json.dumps(report.results, indent=2, ensure_ascii=False)
     files = {name: text.encode() for name, text in texts.items()}
     for name in charts.names(report.results):
         files[f"{name}.png"] = charts.draw(name, report.results, "png")
+    try:
+        files["report.pdf"] = pdf_of(report)
+    except PdfError as error:
+        files["report.pdf.missing.txt"] = f"{error}\n".encode()
     sums = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)]
     return files | {"SHA256SUMS": "".join(sums).encode()}
 

@@ -15,7 +15,9 @@ from analysis.embedding import MeasureError, keep_vectors, known_vectors, read_p
 from analysis.images import StudyImages
 from analysis.metrics import METRICS
 from analysis.metrics.embedders import embedder_row
+from analysis.metrics.fidelity import fidelity
 from analysis.metrics.floors import same_n_values
+from analysis.metrics.frechet import frechet_distance
 from analysis.metrics.registry import Finding, Metric
 from analysis.sources import Sources
 from annotation.models import Arm, Case
@@ -112,7 +114,7 @@ class Measurements:
         self.values: list[Measured] = []
         self.reasons: dict[str, str] = {}
         for arm in images.arms:
-            groups = self._groups(arm)
+            groups = self.groups(arm)
             for metric in METRICS.values():
                 self._measure(metric, arm, groups[metric.scope])
 
@@ -123,7 +125,7 @@ class Measurements:
 
     def of_arm(self, arm: Arm) -> np.ndarray:
         """Features of all images of an arm."""
-        return self._stack(self._groups(arm)["arm"][0].generated)
+        return self._stack(self.groups(arm)["arm"][0].generated)
 
     def floors(self, *, seed: int) -> list[Floor]:
         """What real against real images give, for each metric that says so and has values."""
@@ -133,6 +135,35 @@ class Measurements:
             for metric in METRICS.values()
             if metric.floor and metric.key in measured
         ]
+
+    def paper_floor(self, *, seed: int) -> dict[str, Any]:
+        """Fidelity and FBD of real against real at the same n: a perfect generator's."""
+        n = max((len(s) for s in self.images.generated.values()), default=0)
+        m = max((len(r) for r in self.images.real.values()), default=0)
+        half = min([len(self.real) // 2, *(len(self.of_arm(a)) for a in self.images.arms)])
+        floor: dict[str, Any] = {
+            "real": len(self.real), "n": n, "m": m, "half": half,
+            "frechet": None, "fidelity": None, "fbd": None, "fbd_at_half": {}, "reason": "",
+        }  # fmt: skip
+        try:
+            distances = same_n_values(frechet_distance, self.real, None, n=n, m=m, seed=seed)
+            floor |= {
+                "frechet": float(distances.mean()),
+                "fidelity": float(np.mean([fidelity(d) for d in distances])),
+            }
+        except ValueError:
+            floor["reason"] = (
+                f"real against real needs {n + m} different real images; the study has "
+                f"{len(self.real)}"
+            )
+        if half >= 2:
+            at_half = {"n": half, "m": half, "seed": seed}
+            drawn = same_n_values(frechet_distance, self.real, None, **at_half)
+            floor["fbd"] = float(drawn.mean())
+            for arm in self.images.arms:
+                drawn = same_n_values(frechet_distance, self.of_arm(arm), self.real, **at_half)
+                floor["fbd_at_half"][str(arm)] = float(drawn.mean())
+        return floor
 
     def _show(self) -> None:
         """Progress costs writes, of which thousands would take longer than the metrics do."""
@@ -147,7 +178,7 @@ class Measurements:
         groups = self.images.real.values()
         return list({i.sha256: i for group in groups for i in group}.values())
 
-    def _groups(self, arm: Arm) -> dict[str, list[Group]]:
+    def groups(self, arm: Arm) -> dict[str, list[Group]]:
         """By scope, what an arm has values of."""
         sets = {case.pk: self.images.generated.get((case.pk, arm.pk), [])
                 for case in self.images.cases}  # fmt: skip
@@ -200,7 +231,7 @@ class Measurements:
                 raise ValueError(
                     f"This metric needs at least {metric.least} images, not {len(group.generated)}."
                 )
-            found = metric.function(*(self._part(name, group) for name in metric.takes))
+            found = metric.function(*(self.part(name, group) for name in metric.takes))
         except MeasureError:
             raise
         except ValueError as error:
@@ -227,7 +258,7 @@ class Measurements:
         digests = [_digest(group.generated) for group in groups]
         return {k: float(v[0]) for k, v in known_vectors(digests, _kept_as(metric)).items()}
 
-    def _part(self, name: str, group: Group) -> Any:
+    def part(self, name: str, group: Group) -> Any:
         """One of `analysis.metrics.PARTS`. ValueError where the study doesn't have it."""
         prefix, _, view = name.rpartition("_")
         if view in ("tiles", "hashes"):

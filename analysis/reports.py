@@ -25,8 +25,11 @@ from generation.jobs import enqueue
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analysis.measures import Measured
+    from analysis.results.data import StudyData
+
 PACKAGES = ("django", "matplotlib", "numpy", "pandas", "pillow", "scipy", "timm", "torch")
-MIN_RESAMPLES = 1000
+MIN_RESAMPLES, RESAMPLES = 1000, 2000
 
 
 class ReportError(Exception):
@@ -38,19 +41,24 @@ def create_report(
     study: Study,
     by: User | None,
     embedder: str | None = None,
-    resamples: int = 2000,
-    seed: int = 0,
+    resamples: int | None = None,
+    seed: int | None = None,
 ) -> Report:
     """A queued report on a study whose results may be seen; one that is under way is returned.
 
+    What isn't given is as the study's plan of analysis says, or the site's default without one.
+
     Args:
-        embedder: As `load_embedder` takes it; the setting EMBEDDER by default.
+        embedder: As `load_embedder` takes it.
         resamples: Bootstrap draws and permutations, at least 1000.
 
     Raises:
         ReportError: results are hidden, there is nothing to analyse, or an option is wrong.
     """
-    embedder = embedder or settings.EMBEDDER
+    plan = study.protocol.plan
+    embedder = embedder or (plan and plan.embedder) or settings.EMBEDDER
+    resamples = resamples or (plan.resamples if plan else RESAMPLES)
+    seed = (plan.seed if plan else 0) if seed is None else seed
     if not study.results_visible:
         raise ReportError(
             "Results by arm stay hidden until the study is closed or unblinded; do that first."
@@ -59,8 +67,7 @@ def create_report(
         embedder_row(embedder)
     except EmbedderError as error:
         raise ReportError(str(error)) from error
-    if resamples < MIN_RESAMPLES:
-        raise ReportError(f"Intervals need at least {MIN_RESAMPLES} resamples, not {resamples}.")
+    check_resamples(resamples)
     with transaction.atomic():
         options = {"embedder": embedder, "resamples": resamples, "seed": seed}
         underway = Report.objects.unfinished().filter(study=study, **options).first()
@@ -74,8 +81,14 @@ def create_report(
     return report
 
 
+def check_resamples(resamples: int) -> None:
+    """Raises ReportError where they are too few for an interval."""
+    if resamples < MIN_RESAMPLES:
+        raise ReportError(f"Intervals need at least {MIN_RESAMPLES} resamples, not {resamples}.")
+
+
 def perform_report(report: Report) -> None:
-    """Embed, measure, analyse, draw; then replace the report's numbers and figures at once.
+    """Measure, analyse, draw; then replace the report's numbers and figures at once.
 
     Doing it again changes nothing: known images aren't embedded anew, and seeds are the report's.
 
@@ -85,15 +98,45 @@ def perform_report(report: Report) -> None:
     """
     # Not at the top: the page that queues a report needs neither pandas nor matplotlib.
     from analysis import charts
+    from analysis.own.reports import own_parts
+    from analysis.results import results_of
+
+    if not report.results_visible:
+        raise ReportError("Results by arm are hidden: the study is open again.")
+    measured: list[Measured] = []
+    if report.own:
+        data, provenance = own_parts(report, report.own)
+    else:
+        assert report.study  # by the constraint
+        data, measured, provenance = _study_parts(report, report.study)
+    results = results_of(data, progress=lambda name: report.beat(message=f"Analysing: {name}"))
+    results["provenance"] = provenance | _settings(report, data.scores)
+    report.beat(message="Drawing")
+    figures = {name: charts.draw(name, results) for name in charts.names(results)}
+    report.beat(message="Saving")
+    with transaction.atomic():
+        report.metric_values.all().delete()
+        report.figures.all().delete()
+        MetricValue.objects.bulk_create(
+            MetricValue(
+                report=report, metric=v.metric, arm=v.arm, case=v.case, value=v.value, n=v.n
+            )
+            for v in measured
+        )
+        Figure.objects.bulk_create(
+            Figure(report=report, name=name, svg=svg.decode()) for name, svg in figures.items()
+        )
+        Report.objects.filter(pk=report.pk).update(results=results)
+    report.results = results
+
+
+def _study_parts(report: Report, study: Study) -> tuple[StudyData, list[Measured], dict[str, Any]]:
+    """Embed the images, measure them: what a report on a study starts from."""
     from analysis.embedding import MeasureError, embed_images
     from analysis.measures import Measurements
-    from analysis.results import results_of
-    from analysis.results.data import StudyData
+    from analysis.results.studies import study_data
     from analysis.sources import gather_sources, training_images
 
-    study = report.study
-    if not study.results_visible:
-        raise ReportError("Results by arm are hidden: the study is open again.")
     report.beat(done=0, message="Loading the embedder")
     images = StudyImages.of(study)
     training = training_images(images.arms)
@@ -115,26 +158,14 @@ def perform_report(report: Report) -> None:
         measurements = Measurements(images, features, sources, progress=report.beat)
     except (EmbedderError, MeasureError, ValueError) as error:
         raise ReportError(str(error)) from error
-    report.beat(message="Analysing")
-    data = StudyData(study, measurements, resamples=report.resamples, seed=report.seed)
-    results = results_of(data)
-    results["provenance"] = _provenance(report, data.scores, embedder)
-    figures = {name: charts.draw(name, results) for name in charts.names(results)}
-    report.beat(message="Saving")
-    with transaction.atomic():
-        report.metric_values.all().delete()
-        report.figures.all().delete()
-        MetricValue.objects.bulk_create(
-            MetricValue(
-                report=report, metric=v.metric, arm=v.arm, case=v.case, value=v.value, n=v.n
-            )
-            for v in measurements.values
-        )
-        Figure.objects.bulk_create(
-            Figure(report=report, name=name, svg=svg.decode()) for name, svg in figures.items()
-        )
-        Report.objects.filter(pk=report.pk).update(results=results)
-    report.results = results
+    data = study_data(
+        study,
+        measurements,
+        embedder=report.embedder,
+        resamples=report.resamples,
+        seed=report.seed,
+    )
+    return data, measurements.values, _origins(study, embedder)
 
 
 def _device(name: str) -> Any:
@@ -143,10 +174,8 @@ def _device(name: str) -> Any:
     return choose_device(name)[0]
 
 
-def _provenance(report: Report, scores: pd.DataFrame, embedder: LoadedEmbedder) -> dict[str, Any]:
-    """What it takes to get the same numbers again."""
-    from analysis.export import csv_text
-
+def _origins(study: Study, embedder: LoadedEmbedder) -> dict[str, Any]:
+    """What the images were measured by, and which they were."""
     return {
         "embedder": embedder.row.name,
         "embedder_title": embedder.row.title,
@@ -155,16 +184,26 @@ def _provenance(report: Report, scores: pd.DataFrame, embedder: LoadedEmbedder) 
         "embedder_licence": embedder.row.licence,
         "fingerprint": embedder.fingerprint,
         "weights_sha256": embedder.weights,
-        "manifest_sha256": report.study.manifest_digest,
-        "scores_sha256": hashlib.sha256(csv_text(scores).encode()).hexdigest(),
+        "embedder_source": embedder.row.source,
+        "embedder_revision": embedder.revision,
+        "device": str(embedder.device),
+        "manifest_sha256": study.manifest_digest,
         "generators": {
             str(arm): arm.generator.digest
-            for arm in report.study.arms.select_related("generator")
+            for arm in study.arms.select_related("generator")
             if arm.generator
         },
+    }
+
+
+def _settings(report: Report, scores: pd.DataFrame) -> dict[str, Any]:
+    """What else it takes to get the same numbers again."""
+    from analysis.export import csv_text
+
+    return {
+        "scores_sha256": hashlib.sha256(csv_text(scores).encode()).hexdigest(),
         "resamples": report.resamples,
         "seed": report.seed,
-        "device": str(embedder.device),
         "software": {"python": platform.python_version(), **_versions()},
     }
 

@@ -2,19 +2,33 @@
 
 from typing import Any
 
+from analysis.section_words import following
 from analysis.statistics import MIN_ARMS, MIN_READERS
+from analysis.wording import (
+    alpha,
+    by_chance,
+    count,
+    interval,
+    number,
+    p_value,
+    percent,
+    percents,
+    reasons_of,
+    with_level,
+)
 
-ORDERS = {
-    "place": "each place further right on the page",
-    "position": "each case further on in the sitting",
-}
-NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-# What a positive claim says: where <the metric …>, readers <scored …>.
+# What a claim says: where <the metric …>, readers scored <more …>, or else <less …>.
 CLAIM_WORDS = {
-    "energy": ("sets nearer to the real images", "more realistic"),
-    "agreement": ("prompts whose rephrasing gave more alike images", "more faithful"),
-    "diversity": ("sets with more varied features", "more diverse"),
-}
+    ("energy", "clinical_realism"): (
+        "sets nearer to the real images", "more realistic", "less realistic",
+    ),
+    ("agreement", "prompt_faithfulness"): (
+        "prompts whose rephrasing gave more alike images", "more faithful", "less faithful",
+    ),
+    ("diversity", "intra_set_diversity"): (
+        "sets with more varied features", "more diverse", "less diverse",
+    ),
+}  # fmt: skip
 
 
 def findings(results: dict[str, Any]) -> list[str]:
@@ -28,16 +42,16 @@ def limits(results: dict[str, Any]) -> list[str]:
     said = []
     if counts["readers_with_scores"] < MIN_READERS:
         said.append(
-            f"Whether other readers would judge alike: {_count(counts['readers_with_scores'])} "
+            f"Whether other readers would judge alike: {count(counts['readers_with_scores'])} "
             f"scored, {MIN_READERS} are needed. Intervals hold for these readers and other prompts."
         )
     if counts["arms_made"] < MIN_ARMS:
         said.append(
             "Whether a metric ranks generators as readers do: "
-            f"{_count(counts['arms_made'], 'generator')}, "
+            f"{count(counts['arms_made'], 'generator')}, "
             f"{MIN_ARMS} are needed for any p below 0.05."
         )
-    if counts["images_per_set"] > 1:
+    if counts.get("images_per_set", 1) > 1:
         said.append("Anything about a single image: readers judged whole sets.")
     beside = counts["scores_not_applicable"]
     if beside:
@@ -53,49 +67,20 @@ def limits(results: dict[str, Any]) -> list[str]:
         )
     if counts["readers_revoked"]:
         said.append(
-            f"What {_count(counts['readers_revoked'])} thought whose part was revoked: left out."
+            f"What {count(counts['readers_revoked'])} thought whose part was revoked: left out."
         )
+    said += [
+        f"Whether {two['first']} and {two['second']} judged {two['name'].lower()} on their own: "
+        "they agree more with each other than their agreement with the others explains."
+        for two in results["reader_pairs"]
+        if two["suspicious"]
+    ]
     said += [f"{text} Metrics may see just that." for text in results["image_differences"]]
     copying = [row for row in results["metrics"] if row["metric"] == "copying"]
     if copying and all(row["value"] is None for row in copying):
-        reasons = _reasons(copying)
+        reasons = reasons_of(copying)
         said.append(f"Whether images were copied from training data: {reasons}")
     return said
-
-
-def by_section(results: dict[str, Any]) -> dict[str, list[str]]:
-    """By section of the report what its tables come to, in words."""
-    return {
-        "preference": _preference(results),
-        "following": _following(results),
-        "readers": _habits(results),
-        "blinding": _blinding(results),
-        "copying": [
-            f"{found['arm']}: {found['rows'][0]['sentence']}"
-            for found in results["metric_findings"]
-            if found["metric"] == "copying"
-        ],
-    }
-
-
-def number(value: float, digits: int) -> str:
-    """With a true minus sign, and no minus before zero."""
-    text = f"{value:.{digits}f}"
-    return text.lstrip("-") if not float(text) else text.replace("-", "−")
-
-
-def interval(estimate: dict[str, Any], digits: int) -> str:
-    """“0.1 to 0.4”, or the reason why there is none."""
-    if estimate["low"] is None:
-        return estimate["reason"]
-    return f"{number(estimate['low'], digits)} to {number(estimate['high'], digits)}"
-
-
-def p_value(p: float | None) -> str:
-    """“p = 0.03”, “p < 0.001”; “no p” without one."""
-    if p is None:
-        return "no p"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.0995 else f"p = {p:.2f}"
 
 
 def _arms(results: dict[str, Any]) -> str:
@@ -110,7 +95,7 @@ def _arms(results: dict[str, Any]) -> str:
         else f"{leader['arm']}, the only arm with scores, got {number(leader['mean']['value'], 1)}"
         f" of {leader['maximum']} in {name} on average"
     )
-    text += f" ({_with_level(leader['mean'], 1)}{_beside_real(leader)})"
+    text += f" ({with_level(leader['mean'], 1)}{_beside_real(leader)})"
     besides = _side_by_side(results["preference"])
     if not difference:
         return text + "." + besides
@@ -131,8 +116,8 @@ def _side_by_side(fits: list[dict[str, Any]]) -> str:
     if first is None:
         return ""
     return (
-        f" Side by side, readers preferred {first['arm']} to {first['other']} {_percent(first)} "
-        f"({_percents(first)}){_by_chance(first)}."
+        f" Side by side, readers preferred {first['arm']} to {first['other']} {percent(first)} "
+        f"({percents(first)}){by_chance(first)}."
     )
 
 
@@ -147,25 +132,39 @@ def _beside_real(leader: dict[str, Any]) -> str:
 def _metrics(results: dict[str, Any]) -> str:
     claims = [row for row in results["correlations"] if row["claim"]]
     known = [row for row in claims if row["value"] is not None]
+    if not claims:
+        best = following(results)[0]
+        return f"No claim about metrics was named in advance; {best[:1].lower()}{best[1:]}"
     if not known:
         reasons = list(dict.fromkeys(row["reason"] for row in claims))
         return f"Whether metrics go along with readers can't be told: {'; '.join(reasons)}."
-    clear = [row for row in known if row["p_holm"] is not None and row["p_holm"] < 0.05]
+    clear = [row for row in known if row["p_holm"] is not None and row["p_holm"] < alpha(results)]
     holding = [row for row in clear if row["value"] * row["sign"] > 0]
     against = [row for row in clear if row not in holding]
-    parts = [
-        f"readers found {CLAIM_WORDS[row['metric']][0]} {CLAIM_WORDS[row['metric']][1]} ({_r(row)})"
-        for row in holding
-    ]
-    parts += [
-        f"against expectation, readers found {CLAIM_WORDS[row['metric']][0]} less "
-        f"{CLAIM_WORDS[row['metric']][1].removeprefix('more ')} ({_r(row)})"
-        for row in against
-    ]
+    parts = []
+    for row in holding + against:
+        sets, more, less = _claim_words(row)
+        expected = f"readers found {sets} {more}"
+        found = expected if row in holding else f"against expectation, readers found {sets} {less}"
+        parts.append(f"{found} ({_r(row)}{_for_these(row)})")
     unclear = [f"{row['metric_name'].lower()} ({_r(row)})" for row in known if row not in clear]
     if unclear:
         parts.append(f"{' and '.join(unclear)} can't be shown to go along with readers")
     return f"Beyond what generator and prompt explain, {'; '.join(parts)}."
+
+
+def _for_these(row: dict[str, Any]) -> str:
+    """Where p, which is for these readers, and the interval, over other ones too, part ways."""
+    if row["low"] is None or row["low"] * row["high"] > 0:
+        return ""
+    return " for these readers; whether others would, the interval leaves open"
+
+
+def _claim_words(row: dict[str, Any]) -> tuple[str, str, str]:
+    name = row["name"].lower()
+    sets = f"sets with {'higher' if row['sign'] > 0 else 'lower'} {row['metric_name']}"
+    general = sets, f"better in {name}", f"worse in {name}"
+    return CLAIM_WORDS.get((row["metric"], row["criterion"]), general)
 
 
 def _readers(results: dict[str, Any]) -> str:
@@ -177,7 +176,7 @@ def _readers(results: dict[str, Any]) -> str:
         return f"How far readers agree can't be told: {'; '.join(reasons)}."
     lowest = min(known, key=lambda row: row["single"]["value"])
     highest = max(known, key=lambda row: row["single"]["value"])
-    who = f"{_count(counts['readers_with_scores'])}".capitalize()
+    who = f"{count(counts['readers_with_scores'])}".capitalize()
     text = f"{who} agreed most on {_icc(highest)}"
     return text + (f" and least on {_icc(lowest)}." if len(known) > 1 else ".")
 
@@ -189,166 +188,3 @@ def _icc(row: dict[str, Any]) -> str:
 
 def _r(row: dict[str, Any]) -> str:
     return f"r = {number(row['value'], 2)}, {interval(row, 2)}, {p_value(row['p_holm'])}"
-
-
-def _preference(results: dict[str, Any]) -> list[str]:
-    return [text for fit in results["preference"] if (text := _preferred(fit))]
-
-
-def _preferred(fit: dict[str, Any]) -> str:
-    if fit["reason"]:
-        among = " with real images among them" if fit["real"] else ""
-        return f"Which set readers prefer{among} can't be told: {fit['reason']}."
-    if not fit["over"]:
-        return ""
-    where = "With real images among them, readers" if fit["real"] else "Side by side, readers"
-    first = fit["over"][0]
-    return (
-        f"{where} preferred {first['arm']} to {first['other']} {_percent(first)}, ties aside "
-        f"({_percents(first)}; {fit['rankings']:,} rankings)"
-        f"{_by_chance(first)}."
-    )
-
-
-def _by_chance(share: dict[str, Any]) -> str:
-    if share["low"] is None or share["low"] > 0.5:
-        return ""
-    return ", which may be chance"
-
-
-def _following(results: dict[str, Any]) -> list[str]:
-    """Of each criterion the metric that orders arms most as readers do, and whether others don't.
-
-    Only the criterion of the summary gets a sentence; the others stand in the table.
-    """
-    leader = results["leader"]
-    rows = [
-        row
-        for row in results["following"]
-        if leader and row["name"] == leader["name"] and row["value"] is not None
-    ]
-    if not rows:
-        reasons = _reasons(results["following"]) or "no metric has values beside scores."
-        return [f"Which metric follows readers best can't be told: {reasons}"]
-    # Those with one value a pair of prompts can't be compared with the others case by case.
-    best = max(rows, key=lambda row: (row["level"] != "pair", row["value"]))
-    text = (
-        f"In {leader['name'].lower()}, {best['metric_name']} ordered two arms of a case as readers "
-        f"did most often: {_percent(best)} ({_percents(best)})"
-    )
-    against = [
-        row
-        for row in results["comparisons"]
-        if row["name"] == leader["name"] and row["metric"] == best["metric"]
-    ]
-    clear = [row for row in against if row["p_holm"] is not None and row["p_holm"] < 0.05]
-    if clear:
-        text += f", more often than {_and([row['other_name'] for row in clear])}"
-    unclear = [row["other_name"] for row in against if row not in clear]
-    if unclear:
-        text += f"; that it follows them better than {_and(unclear)} can't be shown"
-    return [text + ". That speaks of these arms and readers."]
-
-
-def _habits(results: dict[str, Any]) -> list[str]:
-    said = []
-    alike: dict[tuple[str, str], list[str]] = {}
-    for row in results["reader_pairs"]:
-        if row["suspicious"]:
-            alike.setdefault((row["first"], row["second"]), []).append(row["name"].lower())
-    for (first, second), names in alike.items():
-        said.append(
-            f"{first} and {second} agree more with each other than their agreement with the others "
-            f"explains, in {_and(names)}: ask whether they worked together."
-        )
-    return said + _attention(results["attention"]) + _order(results["orders"])
-
-
-def _attention(rows: list[dict[str, Any]]) -> list[str]:
-    """Who failed how many checks; readers alike in one sentence."""
-    checks = sum(row["checks"] for row in rows)
-    failed: dict[tuple[int, int, int], list[str]] = {}
-    for row in rows:
-        if row["checks_passed"] < row["checks"]:
-            key = row["checks_passed"], row["checks"], row["checks_open"]
-            failed.setdefault(key, []).append(row["reader"])
-    if checks and not failed:
-        return [f"Every reader passed every attention check, {checks} in all."]
-    return [
-        f"{_and(names)} passed {passed} of {of} attention checks"
-        + (f", {open_} not finished." if open_ else ".")
-        for (passed, of, open_), names in failed.items()
-    ]
-
-
-def _order(rows: list[dict[str, Any]]) -> list[str]:
-    known = [row for row in rows if row["low"] is not None]
-    moved = [row for row in known if row["low"] > 0 or row["high"] < 0]
-    if not known:
-        return []
-    if not moved:
-        return ["No effect of the order of cases or sets on scores can be shown."]
-    effects = [
-        f"in {row['name'].lower()}, {ORDERS[row['order']]} moves a score by "
-        f"{number(row['value'], 3)} points ({interval(row, 3)})"
-        for row in moved
-    ]
-    return [
-        f"Order may matter: {'; '.join(effects)}. Of {len(known)} such effects looked at, one in "
-        "twenty would look so by chance."
-    ]
-
-
-def _blinding(results: dict[str, Any]) -> list[str]:
-    said = []
-    for row in results["blinding"] or []:
-        if row["arm"] != "all":
-            continue
-        asked = (
-            "whether a set is real"
-            if row["question"] == "real"
-            else "which set of another case has the same source"
-        )
-        if row["value"] is None:
-            said.append(f"Whether readers could tell {asked} isn't known: {row['reason']}.")
-            continue
-        text = (
-            f"Asked {asked}, readers were right {row['right']} times, wrong {row['wrong']} times "
-            f"and unsure {row['unsure']} times: index {number(row['value'], 2)} "
-            f"({interval(row, 2)}), where 0 is guessing and 1 is knowing"
-        )
-        if row["low"] is not None and row["low"] > 0:
-            text += "; blinding did not hold"
-        said.append(text + ".")
-    return said
-
-
-def _percent(share: dict[str, Any]) -> str:
-    return f"{number(100 * share['value'], 0)} % of the time"
-
-
-def _percents(share: dict[str, Any]) -> str:
-    if share["low"] is None:
-        return share["reason"]
-    low, high = (number(100 * share[key], 0) for key in ("low", "high"))
-    return f"95 % interval {low} to {high} %"
-
-
-def _and(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _reasons(rows: list[dict[str, Any]]) -> str:
-    """Each reason once, as sentences."""
-    reasons = dict.fromkeys(row["reason"].rstrip(".") for row in rows if row["reason"])
-    return " ".join(f"{reason}." for reason in reasons)
-
-
-def _with_level(estimate: dict[str, Any], digits: int) -> str:
-    level = "95 % interval " if estimate["low"] is not None else ""
-    return level + interval(estimate, digits)
-
-
-def _count(n: int, noun: str = "reader") -> str:
-    word = NUMBERS[n] if n < len(NUMBERS) else str(n)
-    return f"{word} {noun}{'' if n == 1 else 's'}"

@@ -11,12 +11,31 @@ from analysis.metrics import METRICS
 from analysis.templatetags.estimates import digits_for
 
 PAPER_METRICS = ("fidelity", "agreement", "diversity", "fbd", "energy")
+MOST_COPIES = 8  # an arm
 Row = dict[str, Any]
 
 
 def tables_of(results: Row) -> dict[str, Any]:
     """What the report's templates take beside the results themselves."""
-    return _scores(results) | _metrics(results) | _against_readers(results) | _readers(results)
+    return (
+        _scores(results)
+        | _metrics(results)
+        | _against_readers(results)
+        | _readers(results)
+        | {
+            "missing_rows": [
+                list(rows)
+                for _, rows in groupby(results.get("missing", []), lambda row: row["criterion"])
+            ],
+            "copies": _copies(results),
+        }
+    )
+
+
+def described(results: Row) -> dict[str, Row]:
+    """What the report says of each of its metrics, by key; older reports say it by the registry."""
+    rows = results.get("described") or [metric.to_dict() for metric in METRICS.values()]
+    return {row["key"]: row for row in rows}
 
 
 def _scores(results: Row) -> dict[str, Any]:
@@ -55,44 +74,45 @@ def _turned(share: Row) -> Row:
 
 
 def _metrics(results: Row) -> dict[str, Any]:
-    arms, floor = results["arms"], results["floor"]
+    arms, floor, names = results["arms"], results["floor"], described(results)
     metrics = {(m["metric"], m["arm"]): m for m in results["metrics"]}
-    digits = {
-        metric: digits_for(metrics[metric, arm]["value"] for arm in arms)
-        for metric in PAPER_METRICS
-    }
+    known = {m["metric"] for m in results["metrics"] if m["value"] is not None}
+    heads = [m for m in PAPER_METRICS if m in names] if known & set(PAPER_METRICS) else []
+    digits = {metric: digits_for(metrics[metric, arm]["value"] for arm in arms) for metric in heads}
     missing = [m for m in results["metrics"] if m["value"] is None]
     return {
-        "metric_heads": [METRICS[m] for m in PAPER_METRICS],
+        "metric_heads": [names[m] for m in heads],
         "metric_rows": [
             (
                 arm,
-                [(metrics[m, arm], digits[m]) for m in PAPER_METRICS],
-                floor["fbd_at_half"].get(arm),
+                [(metrics[m, arm], digits[m]) for m in heads],
+                floor and floor["fbd_at_half"].get(arm),
             )
             for arm in arms
         ],
         "metric_digits": digits,
-        "half_digits": digits_for([floor["fbd"], *floor["fbd_at_half"].values()]),
+        "half_digits": digits_for([floor["fbd"], *floor["fbd_at_half"].values()] if floor else []),
         "metric_reasons": _distinct(
-            f"{METRICS[m['metric']].name} is not estimable: {m['reason']}"
+            f"{names[m['metric']]['name']} is not estimable: {m['reason']}"
             for m in missing
-            if m["metric"] in PAPER_METRICS
+            if m["metric"] in heads
         ),
-        "not_computed": _not_computed(missing, arms),
-        "metrics": METRICS.values(),
-        "other_metrics": _other_metrics(arms, metrics, results.get("floors", [])),
-        "biomedclip": results["provenance"]["embedder"].startswith("biomedclip"),
+        "not_computed": _not_computed(names, missing, arms, heads),
+        "metrics": [row for key, row in names.items() if key in known],
+        "other_metrics": _other_metrics(names, arms, metrics, results.get("floors", [])),
+        "biomedclip": results["provenance"].get("embedder", "").startswith("biomedclip"),
     }
 
 
-def _not_computed(missing: list[Row], arms: list[str]) -> list[tuple[str, str]]:
+def _not_computed(
+    names: dict[str, Row], missing: list[Row], arms: list[str], heads: list[str]
+) -> list[tuple[str, str]]:
     """Metrics without a value for any arm, and what it takes to get one."""
     by_metric = {key: list(rows) for key, rows in groupby(sorted(missing, key=_metric), _metric)}
     return [
-        (metric.name, by_metric[key][0]["reason"])
-        for key, metric in METRICS.items()
-        if key not in PAPER_METRICS and len(by_metric.get(key, [])) == len(arms)
+        (metric["name"], by_metric[key][0]["reason"])
+        for key, metric in names.items()
+        if key not in heads and len(by_metric.get(key, [])) == len(arms)
     ]
 
 
@@ -101,12 +121,15 @@ def _metric(row: Row) -> str:
 
 
 def _other_metrics(
-    arms: list[str], metrics: dict[tuple[str, str], Row], floors: list[Row]
+    names: dict[str, Row],
+    arms: list[str],
+    metrics: dict[tuple[str, str], Row],
+    floors: list[Row],
 ) -> list[Row]:
     """A row for each metric with a value that the first table doesn't show."""
     by_metric = {floor["metric"]: floor for floor in floors}
     rows = []
-    for key, metric in METRICS.items():
+    for key, metric in names.items():
         cells = [metrics[key, arm] for arm in arms if (key, arm) in metrics]
         if key in PAPER_METRICS or all(cell["value"] is None for cell in cells):
             continue
@@ -121,11 +144,28 @@ def _other_metrics(
     return rows
 
 
+def _copies(results: Row) -> list[tuple[str, list[Row]]]:
+    """Of each arm the pairs of images that look most alike by features."""
+    found = []
+    for finding in results.get("metric_findings", []):
+        pairs = [row for row in finding["rows"] if "training_image" in row][:MOST_COPIES]
+        if finding["metric"] == "copying" and pairs:
+            digits = digits_for(pair["distance"] for pair in pairs)
+            found.append((finding["arm"], [pair | {"digits": digits} for pair in pairs]))
+    return found
+
+
 def _against_readers(results: Row) -> dict[str, Any]:
     following = results.get("following", [])
     comparisons = results.get("comparisons", [])
+    tiers = results.get("tiers", [])
+    digits = {
+        row["metric"]: digits_for(t["value"] for t in tiers if t["metric"] == row["metric"])
+        for row in tiers
+    }
     return {
         "claims": [row for row in results["correlations"] if row["claim"]],
+        "tier_rows": [row | {"digits": digits[row["metric"]]} for row in tiers],
         "exploratory": [
             {"p_bh": None} | row for row in results["correlations"] if not row["claim"]
         ],

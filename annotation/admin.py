@@ -10,6 +10,7 @@ from annotation.models import (
     Activity,
     Arm,
     AuditEvent,
+    BlindingAudit,
     Case,
     CaseImage,
     CaseReference,
@@ -18,10 +19,13 @@ from annotation.models import (
     Flag,
     Guess,
     Invitation,
+    Member,
+    Preference,
     Ranking,
     Reader,
     Reading,
     ReadingSet,
+    ResearcherInvitation,
     SavedProtocol,
     Score,
     ShownImage,
@@ -212,6 +216,37 @@ class InvitationAdmin(RecordAdmin):
     exclude = ["token"]
 
 
+@admin.register(ResearcherInvitation)
+class ResearcherInvitationAdmin(RecordAdmin):
+    list_display = ["email", "created_at", "expires_at", "accepted_at", "revoked_at", "user"]
+    search_fields = ["email", "user__username"]
+    list_select_related = ["user"]
+    exclude = ["token"]
+
+
+@admin.register(Member)
+class MemberAdmin(RecordAdmin):
+    list_display = ["study", "user", "role", "added_at"]
+    list_filter = ["role", "study"]
+    search_fields = ["study__title", "user__username"]
+    list_select_related = ["study", "user"]
+
+
+@admin.register(Preference)
+class PreferenceAdmin(RecordAdmin):
+    list_display = ["user", "language"]
+    search_fields = ["user__username"]
+    list_select_related = ["user"]
+
+
+@admin.register(BlindingAudit)
+class BlindingAuditAdmin(RecordAdmin):
+    list_display = ["study", "status", "opens", "queued_at", "finished_at", "created_by"]
+    list_filter = ["status", "study"]
+    search_fields = ["study__title"]
+    list_select_related = ["study", "created_by"]
+
+
 @admin.register(SavedProtocol)
 class SavedProtocolAdmin(RecordAdmin):
     list_display = ["name", "owner", "changed_at"]
@@ -229,8 +264,8 @@ class RankingAdmin(RecordAdmin):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(RecordAdmin):
-    list_display = ["at", "study", "act", "actor"]
+    list_display = ["at", "study", "act", "who"]
     list_filter = ["act", "study"]
     search_fields = ["study__title", "actor__username"]
-    list_select_related = ["study", "actor"]
+    list_select_related = ["study"]
     date_hierarchy = "at"

@@ -6,7 +6,7 @@ What the audit can't find is said in docs/blinding.md.
 import hashlib
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -28,7 +28,8 @@ from annotation.models import Reader, Reading, ShownImage, Study
 from annotation.steps import record
 from generation.models import Image
 
-READINGS_AT_ONCE = 8  # what a page can wait for
+Progress = Callable[[int, int], None]  # readings fetched, and to fetch
+READINGS_AT_ONCE = 8  # what a person can wait for
 _ANSWERS = (200, 302, 400, 405, 409)  # what a page, a link or an answer may be answered
 _SHORTEST_NUMBER = 6  # shorter seeds would be found by chance
 _TELLTALES = ("etag", "last-modified", "content-disposition", "server-timing")
@@ -78,14 +79,16 @@ class Audit:
         return {**asdict(self), "responses": self.responses, "verdict": self.verdict}
 
 
-def audit_blinding(*, study: Study, readings_per_reader: int | None = None) -> Audit:
+def audit_blinding(
+    *, study: Study, readings_per_reader: int | None = None, progress: Progress | None = None
+) -> Audit:
     """Fetch every page and image that each reader can get, or those of their first readings.
 
     The study must have been sealed and its readers planned.
     """
     began = time.monotonic()
     sought, not_sought = _sentinels(study)
-    look = Look(study, readings_per_reader)
+    look = Look(study, readings_per_reader, progress)
     leaks = find_leaks(look.texts(), {name for names in sought.values() for name in names})
     links = attack(look.sets)
     findings = [*_grouped(leaks), *look.findings, *look.unlike(), *map(_told, links)]
@@ -105,15 +108,21 @@ def audit_blinding(*, study: Study, readings_per_reader: int | None = None) -> A
     )
 
 
-def record_audit(*, study: Study, by: User, readings_per_reader: int | None = None) -> Audit:
+def record_audit(
+    *,
+    study: Study,
+    by: User,
+    readings_per_reader: int | None = None,
+    progress: Progress | None = None,
+) -> Audit:
     """Audit, and keep the result with the study's record."""
-    audit = audit_blinding(study=study, readings_per_reader=readings_per_reader)
+    audit = audit_blinding(study=study, readings_per_reader=readings_per_reader, progress=progress)
     record(study, "audit", by, **audit.to_dict())
     return audit
 
 
 def readings_at_once(study: Study) -> int:
-    """How many readings of each reader a page can wait for."""
+    """How many readings of each reader a person can wait for."""
     readers = study.readers.exclude(state=Reader.State.REVOKED).count()
     return max(1, READINGS_AT_ONCE // max(1, readers))
 
@@ -121,12 +130,13 @@ def readings_at_once(study: Study) -> int:
 class Look:
     """What was seen on the way through all responses."""
 
-    def __init__(self, study: Study, limit: int | None) -> None:
-        self.study, self._limit = study, limit
+    def __init__(self, study: Study, limit: int | None, progress: Progress | None) -> None:
+        self.study, self._limit, self._progress = study, limit, progress
         self.readers = list(
             study.readers.exclude(state=Reader.State.REVOKED).select_related("user", "study")
         )
         self.readings = 0
+        self._total = sum(reader.readings.all()[:limit].count() for reader in self.readers)
         self.fetched: Counter[str] = Counter(pages=0, images=0, answers=0, others=0)
         self.findings: list[str] = []
         self.sets: list[SeenSet] = []
@@ -136,6 +146,7 @@ class Look:
 
     def texts(self) -> Iterator[tuple[str, bytes]]:
         """All that was fetched, but for the images' pixels, and where."""
+        self._show()
         for reader in self.readers:
             browser = Browser(reader)
             for fetched in browser.overview():
@@ -148,7 +159,12 @@ class Look:
                 sets, unlike = measured(reading, visit)
                 self.sets += sets
                 self._unlike += unlike
+                self._show()
             self.findings += [f"{reader} can open {door}" for door in browser.open_doors()]
+
+    def _show(self) -> None:
+        if self._progress:
+            self._progress(self.readings, self._total)
 
     def unlike(self) -> list[str]:
         """What is wrong with the images as a whole."""

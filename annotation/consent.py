@@ -48,7 +48,8 @@ def end_briefing(reader: Reader) -> None:
 
 
 def consent_first(view: View) -> View:
-    """A reader's page that is not there before consent leads to what is to be agreed to."""
+    """A reader's page that is not there before consent leads to what is to be agreed to; and while
+    the reader is paused, to what says so."""
 
     @wraps(view)
     def led(request: Request, slug: str, *args, **kwargs) -> HttpResponseBase:
@@ -56,6 +57,8 @@ def consent_first(view: View) -> View:
             return view(request, slug, *args, **kwargs)
         except Http404:
             reader = find_reader(request.user, slug)
+            if reader and reader.paused_at:
+                return redirect("annotation:reader-study", slug)
             if reader is None or not consent_is_due(reader):
                 raise
             return redirect("annotation:consent", slug)

@@ -7,6 +7,8 @@ from typing import Any
 from django import forms
 from django.utils.text import slugify
 
+from annotation.form_style import StyledForm
+from annotation.plan_form import PlanEditor
 from annotation.protocols import Criterion, Kind, Presentation, Protocol, ProtocolError
 
 MOST_CRITERIA = 12
@@ -23,24 +25,8 @@ _ANCHORS = ("low", "middle", "high")
 _SAID = ("name", "description", *_ANCHORS)  # a criterion's texts, which can be translated
 
 
-class StyledForm(forms.Form):
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            if isinstance(field.widget, forms.Select):
-                field.widget.attrs["class"] = "form-select"
-            elif isinstance(field.widget, forms.CheckboxInput):
-                field.widget.attrs["class"] = "form-check-input"
-            else:
-                field.widget.attrs["class"] = "form-control"
-
-    def raw(self) -> dict[str, Any]:
-        """What was typed, right or wrong."""
-        return {name: self[name].value() for name in self.fields}
-
-
 class ProtocolForm(StyledForm):
-    """All but the criteria."""
+    """All but the criteria and the plan of analysis."""
 
     name = forms.CharField(max_length=80)
     source = forms.CharField(
@@ -199,7 +185,7 @@ CriteriaForms = forms.formset_factory(
 
 
 class ProtocolEditor:
-    """The forms of one protocol: itself, and each of its criteria.
+    """The forms of one protocol: itself, each of its criteria, and its plan of analysis.
 
     Args:
         base: the protocol that is changed.
@@ -222,13 +208,15 @@ class ProtocolEditor:
         shown["repeats"] = round(100 * base.repeats)
         self.form = ProtocolForm(data, initial=shown)
         self.criteria = CriteriaForms(data, prefix="criteria", initial=list(shown["criteria"]))
+        self.plan = PlanEditor(base, data=data)
 
     @property
     def can_add(self) -> bool:
         return len(self.criteria.forms) < MOST_CRITERIA
 
     def is_valid(self) -> bool:
-        return all([self.form.is_valid(), self.criteria.is_valid()])
+        valid = [part.is_valid() for part in (self.form, self.criteria, self.plan)]
+        return all(valid)
 
     def arrange(self, act: str) -> None:
         """Add a criterion ("add"), or move or remove one ("up-2", "down-2", "remove-2"), and keep
@@ -244,6 +232,7 @@ class ProtocolEditor:
                 rows.insert(max(place + {"up": -1, "down": 1}.get(verb, 0), 0), row)
         self.form = ProtocolForm(initial=self.form.raw())
         self.criteria = CriteriaForms(prefix="criteria", initial=rows)
+        self.plan = PlanEditor(self.base, typed=self.plan.raw())
 
     def protocol(self) -> Protocol | None:
         """The protocol as valid forms say; None, with the error at the form, where it can't be."""
@@ -263,6 +252,7 @@ class ProtocolEditor:
                 key=key,
                 version=self.version,
                 criteria=criteria,
+                plan=self.plan.plan(),
                 language=self.base.language,
                 translations=self._translations(criteria, data["consent"]),
             )

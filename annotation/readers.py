@@ -4,11 +4,12 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotation.errors import StudyError
-from annotation.models import Reader, Reading, Study
+from annotation.models import Invitation, Reader, Reading, Study
 from annotation.plans import plan_reader
 from annotation.steps import check_state, record
 
@@ -17,17 +18,19 @@ TAKES_READERS = [State.DRAFT, State.IMAGES, State.CHECKED, State.SEALED, State.R
 
 
 @transaction.atomic
-def add_reader(*, study: Study, user: User, by: User) -> Reader:
-    """Give a person the next slot in the plan; one who has a slot already keeps it."""
+def add_reader(
+    *, study: Study, user: User, by: User, invitation: Invitation | None = None
+) -> Reader:
+    """Give a person the next slot in the plan, or the one that their invitation kept; one who has a
+    slot already keeps it."""
     study = Study.objects.select_for_update().get(pk=study.pk)
     check_state(study, act="add readers to", when=TAKES_READERS)
     check_may_read(study, user)
     reader = study.readers.filter(user_id=user.pk).first()
     if reader is None:
         last = study.readers.aggregate(last=Max("number"))["last"] or 0
-        reader = Reader.objects.create(
-            study=study, user=user, number=last + 1, slot=_free_slot(study)
-        )
+        slot = (invitation and invitation.slot) or _free_slot(study)
+        reader = Reader.objects.create(study=study, user=user, number=last + 1, slot=slot)
         record(study, "add reader", by, reader=str(reader), user=user.get_username())
     if study.state in (State.SEALED, State.RUNNING):
         plan_reader(reader)
@@ -57,6 +60,8 @@ def _standing(reader: Any) -> str:
             return "ended"
         case Reader.State.FINISHED:
             return "done"
+    if reader.paused_at:
+        return "paused"
     if reader.planned and reader.submitted == reader.planned:
         return "all in, not finished"
     if reader.started:
@@ -75,12 +80,20 @@ def check_may_read(study: Study, user: User) -> None:
     if user.pk == study.owner_id:
         message = _("{user} owns this study and so knows too much to read it.")
         raise StudyError(message.format(user=user))
+    if study.members.filter(user_id=user.pk).exists() or _was_member(study, user):
+        message = _("{user} helps to run this study and so knows too much to read it.")
+        raise StudyError(message.format(user=user))
     if user.is_staff or user.is_superuser:
         message = _("{user} can see the plan in the admin, and so can't read the study.")
         raise StudyError(message.format(user=user))
     if not user.is_active:
         message = _("The account {user} is not active: activate it first.")
         raise StudyError(message.format(user=user))
+
+
+def _was_member(study: Study, user: User) -> bool:
+    ended = study.events.filter(act="remove member")
+    return any(event.told.get("user") == user.get_username() for event in ended)
 
 
 def revoke_reader(*, study: Study, reader: Reader, by: User, reason: str) -> None:
@@ -97,7 +110,43 @@ def revoke_reader(*, study: Study, reader: Reader, by: User, reason: str) -> Non
         record(study, "revoke reader", by, reader=str(reader), reason=reason.strip())
 
 
+def pause_reader(*, study: Study, reader: Reader, by: User) -> None:
+    """Keep a reader from the study for a while; their answers, their place and what a browser has
+    not sent yet are kept. Raises `StudyError` where there is nothing to pause."""
+    with transaction.atomic():
+        check_state(study, act="pause readers of", when=TAKES_READERS)
+        rows = _going_on(study, reader).filter(paused_at=None)
+        if not rows.update(paused_at=timezone.now()):
+            raise StudyError(f"{reader} is paused already, or their part is over.")
+        record(study, "pause reader", by, reader=str(reader))
+
+
+def resume_reader(*, study: Study, reader: Reader, by: User) -> None:
+    """Let a paused reader go on; raises `StudyError` where they are not paused."""
+    with transaction.atomic():
+        check_state(study, act="resume readers of", when=TAKES_READERS)
+        if not _going_on(study, reader).exclude(paused_at=None).update(paused_at=None):
+            raise StudyError(f"{reader} is not paused.")
+        record(study, "resume reader", by, reader=str(reader))
+
+
+def _going_on(study: Study, reader: Reader) -> QuerySet[Reader]:
+    over = [Reader.State.REVOKED, Reader.State.FINISHED]
+    return study.readers.filter(pk=reader.pk).exclude(state__in=over)
+
+
+def slot_is_free(study: Study, slot: int) -> bool:
+    """Whether no active reader has a place in the plan, and no invitation keeps it."""
+    return slot not in _taken(study)
+
+
 def _free_slot(study: Study) -> int:
-    """The first place in the balanced plan that no active reader has."""
-    taken = set(study.readers.exclude(state=Reader.State.REVOKED).values_list("slot", flat=True))
+    """The first place in the balanced plan that is free."""
+    taken = _taken(study)
     return next(slot for slot in range(1, len(taken) + 2) if slot not in taken)
+
+
+def _taken(study: Study) -> set[int]:
+    active = study.readers.exclude(state=Reader.State.REVOKED).values_list("slot", flat=True)
+    kept = study.invitations.waiting().values_list("slot", flat=True)
+    return {*active, *(slot for slot in kept if slot)}

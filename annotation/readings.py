@@ -208,6 +208,8 @@ def _check_open(reader: Reader) -> None:
         raise AnswerError(_("This study doesn't take answers now: it is not running."))
     if reader.state == Reader.State.REVOKED:
         raise AnswerError(_("Your part in this study has ended."))
+    if reader.paused_at:
+        raise AnswerError(_("Your part in this study is paused. Your answers are kept."))
     if reader.state == Reader.State.FINISHED:
         raise AnswerError(_("You have finished this study: answers can't be changed any more."))
 
@@ -289,11 +291,16 @@ def attentive(reading: Reading) -> bool | None:
     state = reading_state(reading)
     if state["missing"]:
         return None
+    return did_as_asked(reading.reader.study.protocol, state["scores"])
+
+
+def did_as_asked(protocol: Protocol, scores: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether scores, by letter and criterion, are what an attention check asks for."""
     return all(
-        state["scores"][letter][criterion.key]
+        scores[letter].get(criterion.key)
         == (criterion.minimum if letter == "A" else criterion.maximum)
-        for letter in state["scores"]
-        for criterion in reading.reader.study.protocol.rated
+        for letter in scores
+        for criterion in protocol.rated
     )
 
 

@@ -27,7 +27,7 @@ def protocol_of(origin: str, key: str, *, user: User) -> Protocol | None:
     if origin == "own" and key.isdecimal():
         found = SavedProtocol.objects.filter(owner=user, pk=int(key)).first()
     elif origin == "study":
-        found = Study.objects.owned_by(user).filter(slug=key).first()
+        found = Study.objects.managed_by(user).filter(slug=key).first()
     return found.protocol if found else None
 
 

@@ -1,9 +1,12 @@
 """What a new study takes from the database: its prompts, those for practice, and real images."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from annotation.errors import StudyError
 from annotation.protocols import Protocol
-from annotation.real_images import Choice, choose_hidden, choose_references
-from generation.models import Dataset, Prompt
+from annotation.real_images import BY_CAPTION, Choice, choose_hidden, choose_references
+from generation.models import Dataset, Generator, Prompt
 
 
 def choose_prompts(
@@ -24,7 +27,7 @@ def choose_prompts(
         for prompt in originals.prefetch_related("rephrasings")
     ]
     if not found:
-        raise StudyError(f"“{dataset}” has no prompts with a rephrasing: run import_prompts.")
+        raise StudyError(f"“{dataset}” has no prompts with a rephrasing: rephrase them first.")
     if not insist:
         practice = max(0, min(practice, len(found) - (pairs or 1)))
     most = len(found) - practice
@@ -42,28 +45,42 @@ def choose_prompts(
 
 
 def choose_real_images(
-    protocol: Protocol, prompts: list[Prompt], *, dataset: Dataset, split: str, seed: int
+    protocol: Protocol,
+    prompts: list[Prompt],
+    *,
+    dataset: Dataset,
+    split: str,
+    seed: int,
+    match: str = BY_CAPTION,
+    generators: Iterable[Generator] = (),
+    kept: Choice | None = None,
 ) -> tuple[Choice, Choice | None]:
     """References and, where the protocol hides real images among the arms, those, for each prompt.
+
+    Args:
+        match, generators: as in `choose_references`.
+        kept: references that were chosen before, by hand perhaps, and stay for their prompts.
 
     Raises:
         StudyError: too few images, or from the training split.
     """
-    references = choose_references(
-        prompts=prompts,
-        dataset=dataset,
-        split=split,
-        count=protocol.references_per_case,
-        seed=seed,
-    )
+    generators = list(generators)
+    wish: dict[str, Any] = {
+        "dataset": dataset,
+        "split": split,
+        "seed": seed,
+        "match": match,
+        "generators": generators,
+    }
+    kept = kept or {}
+    fresh = [prompt for prompt in prompts if prompt.pk not in kept]
+    references: Choice = {
+        **kept,
+        **choose_references(prompts=fresh, count=protocol.references_per_case, **wish),
+    }
     if not protocol.hidden_real:
         return references, None
     hidden = choose_hidden(
-        prompts=prompts,
-        dataset=dataset,
-        split=split,
-        count=protocol.images_per_set,
-        seed=seed,
-        references=references,
+        prompts=prompts, count=protocol.images_per_set, references=references, **wish
     )
     return references, hidden

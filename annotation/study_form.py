@@ -4,19 +4,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from secrets import randbelow
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 from django.contrib.auth.models import User
+from django.db import IntegrityError
 from django.db.models import Count, Q, QuerySet
 
+from annotation.drafts import change_study, create_study
 from annotation.errors import StudyError
 from annotation.estimates import Estimate, estimate_study
+from annotation.form_style import StyledForm
 from annotation.models import Reader, SavedProtocol, Study
-from annotation.protocol_form import StyledForm
 from annotation.protocols import ProtocolError, load_protocol, presets
+from annotation.real_images import BY_CAPTION, BY_FINDING, Choice
+from annotation.references import references_of
 from annotation.saved_protocols import protocol_of
 from annotation.setting_up import choose_prompts, choose_real_images
-from annotation.studies import create_study
 from generation.imported_sets import imported_run
 from generation.imports import ImportRefused
 from generation.models import IMPORTED, Dataset, Generator, Image, Run
@@ -66,8 +70,16 @@ class StudyForm(StyledForm):
     )
     references = forms.ChoiceField(
         label="Real images",
-        help_text="To compare with. They are chosen by their captions, from a split that no "
-        "generator was trained on.",
+        help_text="To compare with; none that a generator was trained on.",
+    )
+    match = forms.ChoiceField(
+        required=False,
+        choices=[
+            (BY_CAPTION, "by caption"),
+            (BY_FINDING, "by caption, else by finding"),
+        ],
+        label="Chosen for each prompt",
+        help_text="Shown prompt by prompt afterwards, to be changed by hand.",
     )
     generators = GeneratorsField(
         Generator.objects.none(), to_field_name="slug", widget=forms.CheckboxSelectMultiple
@@ -96,6 +108,7 @@ class StudyForm(StyledForm):
         max_value=MAX_SEED - 1,
         help_text="Drawn at random. The same seed gives the same images again.",
     )
+    form_key = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(
         self,
@@ -103,9 +116,11 @@ class StudyForm(StyledForm):
         data: Mapping[str, Any] | None = None,
         *,
         initial: Mapping[str, Any] | None = None,
+        study: Study | None = None,
     ) -> None:
+        """`study`: the draft that is to be changed."""
         super().__init__(data)
-        self.user = user
+        self.user, self.study = user, study
         self.parts: dict[str, Any] = {}  # of the study, as far as they could be chosen
         self.datasets, self.splits = _with_pairs(), _splits()
         self.usable, imported = _generators(user)
@@ -116,11 +131,13 @@ class StudyForm(StyledForm):
         fields["generators"].queryset = self.usable
         fields["generators"].imported = imported
         fields["generators"].widget.attrs["class"] = "form-check-input"
-        self.initial = {**self._first_values(), **(initial or {})}
+        before = of_study(study) if study else {}
+        self.initial = {**self._first_values(), **before, **(initial or {})}
 
     def _first_values(self) -> dict[str, Any]:
         """What can be chosen in one way only is chosen."""
         values: dict[str, Any] = {"protocol": PRESET, "readers": READERS, "seed": randbelow(SEEDS)}
+        values["form_key"] = uuid4()
         if len(datasets := list(self.datasets[:2])) == 1:
             values["prompts"] = datasets[0].slug
         if len(self.splits) == 1:
@@ -136,6 +153,13 @@ class StudyForm(StyledForm):
             "generators": self.usable.exists(),
         }
         return {name for name, is_there in there.items() if not is_there}
+
+    @property
+    def only_dataset(self) -> Dataset | None:
+        """The data set whose captions could become prompts, where there is one alone."""
+        captioned = Dataset.objects.filter(images__isnull=False, prompts__isnull=False)
+        found = list(captioned.distinct()[:2])
+        return found[0] if len(found) == 1 else None
 
     @property
     def counts(self) -> list[forms.BoundField]:
@@ -211,8 +235,24 @@ class StudyForm(StyledForm):
             dataset=Dataset.objects.get(slug=slug),
             split=split,
             seed=data["seed"],
+            match=data.get("match") or BY_CAPTION,
+            generators=data.get("generators") or (),
+            kept=self._kept(),
         )
         self.parts |= {"references": references, "hidden": hidden}
+
+    def _kept(self) -> Choice:
+        """References of the draft that stay: hands may have chosen them."""
+        asked_anew = {"references", "match", "seed", "generators"} & set(self.changed_data)
+        if self.study is None or asked_anew:
+            return {}
+        count = self.parts["protocol"].references_per_case
+        wanted = {prompt.pk for prompt in [*self.parts["prompts"], *self.parts["practice"]]}
+        return {
+            prompt: images
+            for prompt, images in references_of(self.study).items()
+            if prompt in wanted and len(images) == count
+        }
 
     @property
     def missing(self) -> list[str]:
@@ -245,37 +285,64 @@ class StudyForm(StyledForm):
             return None
 
     def save(self) -> Study | None:
-        """The draft; None, with the error on top, where it can't be made."""
+        """The draft, made or changed; None, with the error on top, where it can't be."""
         data = self.cleaned_data
+        design = {
+            **self.parts,
+            "title": data["title"],
+            "generators": list(data["generators"]),
+            "seed": data["seed"],
+        }
         try:
-            return create_study(
-                **self.parts,
-                title=data["title"],
-                generators=list(data["generators"]),
-                seed=data["seed"],
-                owner=self.user,
-            )
+            if self.study:
+                change_study(study=self.study, by=self.user, **design)
+                return self.study
+            return create_study(**design, owner=self.user, form_key=data["form_key"])
         except StudyError as error:
             self.add_error(None, str(error))
             return None
+        except IntegrityError:  # the same form came at the same moment
+            return Study.objects.get(owner=self.user, form_key=data["form_key"])
 
 
 def like(study: Study) -> dict[str, Any]:
     """Initial values for another study with the same choices."""
+    return {**of_study(study), "title": f"{study.title[:150]}, copy"}
+
+
+def of_study(study: Study) -> dict[str, Any]:
+    """What the form of this study would hold."""
     cases = study.cases.filter(practice=False)
     first = cases.select_related("prompt__dataset").first()
     reference = Image.objects.filter(cases__study=study).select_related("dataset").first()
     dataset = reference and reference.dataset
     return {
-        "title": f"{study.title[:150]}, copy",
+        "title": study.title,
         "protocol": f"study:{study.slug}",
         "prompts": first.prompt.dataset.slug if first else "",
         "pairs": cases.filter(prompt__rephrasing_of=None).count(),
         "references": f"{dataset.slug}:{reference.split}" if reference and dataset else "",
+        "match": BY_CAPTION if _all_captioned(study) else BY_FINDING,
         "generators": [arm.generator.slug for arm in study.arms.all() if arm.generator],
         "readers": study.readers.exclude(state=Reader.State.REVOKED).count() or READERS,
         "seed": study.seed,
     }
+
+
+def _all_captioned(study: Study) -> bool:
+    """Whether each reference carries its prompt as a caption."""
+    shown = references_of(study)
+    captions = Image.prompts.through.objects.filter(image__cases__study=study)
+    said: dict[int, set[str]] = {}
+    for image, text in captions.values_list("image", "prompt__text"):
+        said.setdefault(image, set()).add(text)
+    return all(
+        said.get(image.pk, set())
+        & {prompt.text, prompt.original.text, prompt.original.reference_caption}
+        for case in study.cases.select_related("prompt__rephrasing_of")
+        for prompt in [case.prompt]
+        for image in shown.get(prompt.pk, ())
+    )
 
 
 def _with_pairs() -> QuerySet[Dataset]:
@@ -298,7 +365,9 @@ def _protocols(user: User) -> list[tuple[str, list[tuple[str, str]]]]:
             "Of your studies",
             [
                 (f"study:{slug}", title)
-                for slug, title in Study.objects.owned_by(user).values_list("slug", "title")
+                for slug, title in Study.objects.managed_by(user)
+                .real()
+                .values_list("slug", "title")
             ],
         ),
     ]

@@ -1,6 +1,6 @@
 """Does each reported claim err as often as it says? Simulated studies with known truth.
 
-.venv/bin/python -m benchmarks.claims [--studies 20] [--seed 0] [--claim-alone]
+.venv/bin/python -m benchmarks.claims [--studies 20] [--seed 0] [--only claim|agreement]
 
 Scores are whole numbers from 0 to 10: arm + prompt + pair under an arm + set + reader's severity +
 what a reader thinks of an arm + noise. The metrics share arm and prompt with the scores. Two
@@ -159,19 +159,10 @@ def estimates(study: Study, *, resamples: int, seed: int) -> dict[str, Estimate]
         ),
     }
     if study.scores["reader"].nunique() > 1:
-        icc = intraclass(study.scores, **options)
         habits = reader_habits(study.scores, minimum=0, maximum=10, **options)
-        found |= {
-            "readers: ICC(A,1)": icc.single,
-            "readers: ICC(A,k)": icc.average,
-            "readers: Krippendorff's α": krippendorff_alpha(study.scores, **options),
+        found |= agreement(study, **options) | {
             "readers: Kendall's W": mean_kendall_w(ranked, **options),
             "readers: severity of one": habits[0].severity,
-            "readers: κ of two": next(
-                two.kappa
-                for two in reader_pairs(study.scores, **options)
-                if {two.first, two.second} == {"R0", "R1"}
-            ),
         }
     return found
 
@@ -183,6 +174,30 @@ def claim_alone(readers: int, arms: int, pairs: int, seed: int) -> dict[str, boo
     options = {"resamples": RESAMPLES, "seed": seed}
     p = beyond_arm(study.table(0, **options), **options).p
     return {"beyond prompt and arm: r": p <= LEVEL}
+
+
+def agreement_alone(readers: int, arms: int, pairs: int, seed: int) -> dict[str, bool]:
+    """Whether each interval of agreement holds the truth of these readers."""
+    rng = np.random.default_rng([seed, readers, arms, pairs, 4])
+    who = Readers.drawn(readers, arms, rng)
+    study, wide = (Study.drawn(who, pairs=n, rng=rng, metrics=1) for n in (pairs, 1500))
+    truth = {name: e.value for name, e in agreement(wide, resamples=1, seed=0).items()}
+    found = agreement(study, resamples=RESAMPLES, seed=seed)
+    return {name: bool(e.low <= truth[name] <= e.high) for name, e in found.items()}
+
+
+def agreement(study: Study, *, resamples: int, seed: int) -> dict[str, Estimate]:
+    options = {"resamples": resamples, "seed": seed}
+    icc = intraclass(study.scores, **options)
+    twos = reader_pairs(study.scores, **options)
+    return {
+        "readers: ICC(A,1)": icc.single,
+        "readers: ICC(A,k)": icc.average,
+        "readers: Krippendorff's α": krippendorff_alpha(study.scores, **options),
+        "readers: κ of two": next(
+            two.kappa for two in twos if {two.first, two.second} == {"R0", "R1"}
+        ),
+    }
 
 
 # These speak of the readers at hand, however many.
@@ -223,7 +238,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, default=20, help="of each design")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--claim-alone", action="store_true", help="its false findings, quickly")
+    parser.add_argument(
+        "--only", choices=("claim", "agreement"),
+        help="quickly: false findings of the claim, or coverage of agreement",
+    )  # fmt: skip
     options = parser.parse_args()
     start = time.monotonic()
     seeds = range(options.seed, options.seed + options.studies)
@@ -231,16 +249,20 @@ def main() -> None:
     covered: dict = defaultdict(dict)
     for design in DESIGNS:
         readers, arms, _ = design
-        if options.claim_alone:
-            for seed in seeds:
+        for seed in seeds if options.only else ():
+            if options.only == "claim":
                 note(claim_alone(*design, seed), false, design)
+            elif readers > 1:
+                note(agreement_alone(*design, seed), covered, design)
+        if options.only:
             continue
         others = truth_over_readers(readers, arms) if readers >= MIN_READERS else {}
         for seed in seeds:
             note(false_findings(*design, seed), false, design)
             note(coverage(*design, seed, others), covered, design)
     print(f"{options.studies} studies of each of {len(DESIGNS)} designs, {RESAMPLES} resamples")
-    print_table("False findings, %", false)
+    if false:
+        print_table("False findings, %", false)
     if covered:
         print_table("Coverage, %", covered)
     print(f"{time.monotonic() - start:.0f} s, {time.process_time():.0f} s of them on the processor")

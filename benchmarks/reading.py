@@ -16,22 +16,15 @@ Then it compares what is stored with what was given.
 """
 
 import argparse
-import io
-import logging
 import os
-import socket
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.error import URLError
-from urllib.request import urlopen
 
-import numpy as np
-from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from benchmarks.serving import a_picture, serve, set_up
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 LETTERS = "ABC"
@@ -77,54 +70,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--side", type=int, default=256, help="pixels of a presented image")
     parser.add_argument("--readers", nargs="+", choices=READERS, default=READERS)
     return parser.parse_args()
-
-
-def set_up(folder: Path) -> None:
-    """Django on an empty database; gunicorn inherits where it is."""
-    os.environ.update(
-        DJANGO_SETTINGS_MODULE="config.settings",
-        DJANGO_ALLOW_ASYNC_UNSAFE="true",  # playwright runs a loop of its own
-        DATA_DIR=str(folder),
-        MEDIA_ROOT=str(folder / "media"),
-        DATABASE_URL=f"sqlite:///{folder / 'db.sqlite3'}",
-        STORAGE_BUCKET="",
-        LOG_LEVEL="ERROR",
-    )
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    logging.disable(logging.WARNING)
-    call_command("migrate", verbosity=0)
-    call_command("collectstatic", verbosity=0, interactive=False)
-
-
-def a_picture(seed: int, *, size: int = 256) -> bytes:
-    """Smooth colours with a little grain, about as many bytes in JPEG as an endoscopic frame."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(40, 220, (8, 8, 3), dtype=np.uint8)
-    smooth = Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC)
-    pixels = np.asarray(smooth, float) + rng.normal(0, 4, (size, size, 1))
-    out = io.BytesIO()
-    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(out, "PNG", compress_level=1)
-    return out.getvalue()
-
-
-def serve() -> tuple[subprocess.Popen[bytes], str]:
-    """gunicorn, once it answers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    command = [sys.executable, "-m", "gunicorn", "config.wsgi", "--threads", "8", "-b", address]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(600):
-        try:
-            urlopen(f"http://{address}/health/", timeout=5)
-            return process, f"http://{address}"
-        except (URLError, OSError):
-            time.sleep(0.1)
-    process.kill()
-    raise TimeoutError("gunicorn doesn't answer.")
 
 
 def values(position: int, letter: str) -> list[int]:

@@ -19,7 +19,13 @@ from django.utils.translation.template import templatize
 from config.settings import BASE_DIR, LANGUAGES, LOCALE_PATHS
 
 LOCALE = Path(LOCALE_PATHS[0])
-MARKED = {"templates": "*.html", "annotation": "*.py", "config": "*.py", "generation": "*.py"}
+MARKED = [
+    ("templates", "*.html"),
+    ("templates", "*.txt"),
+    ("annotation", "*.py"),
+    ("config", "*.py"),
+    ("generation", "*.py"),
+]
 KEYWORDS = {**DEFAULT_KEYWORDS, "gettext_lazy": None, "ngettext_lazy": (1, 2)}
 
 
@@ -34,7 +40,7 @@ def extract_template(file, keywords, comment_tags, options) -> Iterator[tuple[An
 def marked_texts() -> Catalog:
     """All that templates and code mark, untranslated."""
     catalog = Catalog(project="Blindread", copyright_holder="the Blindread authors")
-    for folder, pattern in MARKED.items():
+    for folder, pattern in MARKED:
         method: str | Callable = "python" if pattern.endswith("py") else extract_template
         for path in sorted((BASE_DIR / folder).rglob(pattern)):
             with path.open("rb") as file:

@@ -12,6 +12,7 @@ from csp.constants import NONE, SELF
 from django.core.management.utils import get_random_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"  # as in pyproject.toml; written into what is taken home
 env = environ.Env()
 env.read_env(BASE_DIR / ".env")
 
@@ -48,6 +49,10 @@ INSTALLED_APPS = [
     "django_htmx",
     "template_partials",
     "rest_framework",
+    "knox",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_filters",
     "generation",
     "annotation",
     "analysis",
@@ -146,6 +151,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
     )
 ]
+SIGN_UP = env.bool("SIGN_UP", default=False)  # as a researcher, by whoever reaches the site
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
@@ -206,14 +212,57 @@ EMBEDDER = env("EMBEDDER", default="efficientnet-lite0")
 EMBEDDER_SOURCES = env.dict("EMBEDDER_SOURCES", default={})
 METRIC_MODULES = env.list("METRIC_MODULES", default=[])
 
-# The key of the language model that `manage.py rephrase --endpoint` asks
+# The language model that words prompts anew; `manage.py rephrase --endpoint` takes the key too
+REPHRASING_ENDPOINT = env("REPHRASING_ENDPOINT", default="")
+REPHRASING_MODEL = env("REPHRASING_MODEL", default="")
 REPHRASING_API_KEY = env("REPHRASING_API_KEY", default="")
 
+# The API (config/api.py)
+API_RATE = env("API_RATE", default="600/min")  # requests of one person
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "generation.api.access.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["generation.api.access.MayUse"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["generation.api.transport.ShallowJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "generation.api.transport.AlwaysJSON",
+    "DEFAULT_FILTER_BACKENDS": ["generation.api.transport.Filters"],
+    "DEFAULT_PAGINATION_CLASS": "generation.api.transport.Pages",
+    "DEFAULT_SCHEMA_CLASS": "generation.api.schema.Described",
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"user": API_RATE},
+    "EXCEPTION_HANDLER": "config.api.as_problem",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    # A name with half a surrogate pair can be echoed in ASCII alone.
+    "UNICODE_JSON": False,
+}
+KNOX_TOKEN_MODEL = "generation.AccessToken"
+MIGRATION_MODULES = {"knox": None}  # they make a table of its own model, which nothing uses
+REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_PREFIX": "br_", "TOKEN_TTL": None}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Blindread",
+    "VERSION": "1",
+    "DESCRIPTION": "All that a researcher can do on the pages, for programs.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "AUTHENTICATION_WHITELIST": ["generation.api.access.TokenAuthentication"],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "TAGS": [
+        {"name": name, "description": said}
+        for name, said in {
+            "Account": "Who asks, and what their token may do.",
+            "Data": "Data sets, prompts and images.",
+            "Generation": "Generators, runs and trainings.",
+            "Studies": "From a draft to its unblinding.",
+            "Readers": "Who reads a study, and who is invited to.",
+            "Protocols": "What a study asks of its readers.",
+            "Results": "Reports and answers, once they may be seen.",
+        }.items()
+    ],
 }
 
 # Languages of readers' pages (docs/languages.md): what was chosen, else what the browser asks for.

@@ -12,8 +12,11 @@ from generation.models import (
     Image,
     ImageSet,
     Prompt,
+    Proposal,
+    Rephrasing,
     Run,
     Training,
+    Upload,
 )
 from generation.runs import enqueue_run
 
@@ -113,6 +116,29 @@ class TrainingAdmin(SteeredAdmin):
     list_filter = ["status", "family"]
     list_select_related = ["dataset"]
     search_fields = ["name", "error"]
+
+
+@admin.register(Upload)
+class UploadAdmin(RecordAdmin):
+    list_display = ["name", "kind", "file_name", "status", "done", "total", "created_by", "error"]
+    list_filter = ["status", "kind"]
+    list_select_related = ["created_by"]
+    search_fields = ["name", "file_name", "error"]
+
+
+@admin.register(Rephrasing)
+class RephrasingAdmin(RecordAdmin):
+    list_display = ["dataset", "source", "variants", "status", "done", "total", "error"]
+    list_filter = ["status", "source"]
+    list_select_related = ["dataset"]
+
+
+@admin.register(Proposal)
+class ProposalAdmin(RecordAdmin):
+    list_display = ["text", "prompt", "origin", "rejected"]
+    list_filter = ["rejected", "prompt__dataset"]
+    list_select_related = ["prompt"]
+    search_fields = ["text", "prompt__text"]
 
 
 @admin.register(ImageSet)

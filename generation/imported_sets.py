@@ -16,12 +16,12 @@ from django.utils.text import slugify
 from PIL import Image as Pillow
 
 from generation.datasets import DatasetError
-from generation.datasets.archives import open_archive
+from generation.datasets.archives import RefusedFile, open_archive
 from generation.datasets.imported import Sets, as_rgb, list_sets
 from generation.datasets.inspection import inspect, sha256
 from generation.datasets.records import Record
 from generation.imports import ImportRefused
-from generation.models import IMPORTED, Dataset, Generator, Image, ImageSet, Prompt, Run
+from generation.models import IMPORTED, Dataset, Generator, Image, ImageSet, Job, Prompt, Run
 from generation.sampling import COMPRESSION, find_fault
 from generation.storage import store_image
 
@@ -63,6 +63,7 @@ def import_sets(
     licence: str = "",
     some: bool = False,
     progress: Show | None = None,
+    also: Callable[[Imported], None] | None = None,
 ) -> Imported:
     """Make a generator and a finished run of a folder or ZIP of images.
 
@@ -74,6 +75,7 @@ def import_sets(
         archive_name: what the folder or ZIP is called.
         some: whether prompts may be without images.
         progress: called with (images done, images in all, what is being done).
+        also: called with what came in, in the transaction that writes its rows.
 
     Raises:
         DatasetError: with every problem found in the folder or ZIP.
@@ -86,8 +88,10 @@ def import_sets(
     if not prompts:
         raise ImportRefused(f"“{dataset}” has no prompts: import them first.")
     fresh: list[str] = []
-    with open_archive(archive, name=archive_name) as opened:
+    refused: list[str] = []
+    with open_archive(archive, name=archive_name, refused=refused) as opened:
         sets = list_sets(opened, [prompt.text for prompt in prompts], some=some)
+        sets.problems[:0] = refused
         sets.problems += _pixel_problems(sets, show)
         sets.problems += _real_ones(sets.records)
         if sets.problems:
@@ -103,12 +107,18 @@ def import_sets(
                     images.append(_store(record, said, fresh))
                     done += 1
                     show(done, total, "Importing images")
-            run = _write_rows(name, source, licence, archive_name, stored, by)
+            with transaction.atomic():
+                run = _write_rows(name, source, licence, archive_name, stored, by)
+                imported = Imported(run, sets.left_alone)
+                if also:
+                    also(imported)
+        except Job.Lost:
+            raise  # whoever took the work over needs the files
         except BaseException:
             for file in fresh:
                 default_storage.delete(file)
             raise
-    return Imported(run, sets.left_alone)
+    return imported
 
 
 def check_name(name: str) -> None:
@@ -160,6 +170,8 @@ def _pixel_problems(sets: Sets, show: Show) -> Iterator[str]:
         for record in records:
             try:
                 data = record.read()
+            except RefusedFile:
+                continue  # it is among the problems
             except (OSError, ValueError) as error:
                 problem: str | None = f"{record.name} can't be read ({error}): replace it."
             else:
@@ -246,7 +258,6 @@ def _store(record: Record, about: dict[str, Any], fresh: list[str]) -> Image:
     )
 
 
-@transaction.atomic
 def _write_rows(
     name: str,
     source: str,

@@ -15,7 +15,7 @@ from generation.engine.cards import card_of
 from generation.engine.loading import checkpoint_digest, checkpoint_directory
 from generation.engine.registry import FAMILIES
 from generation.engine.spec import Base
-from generation.models import Dataset, Generator, Image, Prompt
+from generation.models import Dataset, Generator, Image, Job, Prompt
 from generation.storage import store_image
 
 _BATCH = 500
@@ -34,10 +34,14 @@ def import_dataset(
     licence: str = "",
     phantom: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    also: Callable[[Dataset], None] | None = None,
 ) -> Dataset:
     """Make a data set of the images that `generation.datasets.layouts.read_dataset` has checked.
 
     Files are written first; if the rows then can't be, the files that were new are removed.
+
+    Args:
+        also: called with the data set in the transaction that writes its rows.
 
     Raises:
         ImportRefused: a data set of this name or slug is there already.
@@ -50,7 +54,13 @@ def import_dataset(
             images.append(_real_image(record, record.read(), fresh))
             if progress:
                 progress(done, len(records))
-        return _store_rows(slug, name, source, licence, phantom, records, images)
+        with transaction.atomic():
+            dataset = _store_rows(slug, name, source, licence, phantom, records, images)
+            if also:
+                also(dataset)
+            return dataset
+    except Job.Lost:
+        raise  # whoever took the work over needs the files
     except BaseException:
         for file in fresh:
             default_storage.delete(file)
@@ -76,7 +86,6 @@ def _real_image(record: Record, data: bytes, fresh: list[str]) -> Image:
     )
 
 
-@transaction.atomic
 def _store_rows(
     slug: str,
     name: str,
@@ -111,6 +120,25 @@ def _store_rows(
     return dataset
 
 
+def prompt_problems(dataset: Dataset, rows: Sequence[PromptRow]) -> list[str]:
+    """What keeps prompts from being added to a data set that has some already."""
+    there = {prompt.text: prompt for prompt in dataset.prompts.select_related("rephrasing_of")}
+    problems = []
+    for row in rows:
+        prompt, other = there.get(row.prompt), there.get(row.rephrasing)
+        if prompt and prompt.rephrasing_of:
+            problems.append(
+                f"Line {row.line}: “{row.prompt}” is a rephrasing of “{prompt.rephrasing_of}” in "
+                f"“{dataset}”, and can't be a prompt of its own."
+            )
+        if other and (other.rephrasing_of is None or other.rephrasing_of.text != row.prompt):
+            problems.append(
+                f"Line {row.line}: “{row.rephrasing}” is a prompt of “{dataset}” already: word "
+                "the rephrasing otherwise."
+            )
+    return problems
+
+
 @transaction.atomic
 def import_prompts(*, slug: str, name: str, rows: Sequence[PromptRow], source: str = "") -> Dataset:
     """Make a data set of prompts alone, in the file's order, each with its rephrasing.
@@ -130,7 +158,7 @@ def add_prompts(*, dataset: Dataset, rows: Sequence[PromptRow]) -> None:
         original, _ = Prompt.objects.update_or_create(
             dataset=dataset,
             text=row.prompt,
-            defaults={"reference_caption": row.reference_caption},
+            defaults={"reference_caption": row.reference_caption} if row.reference_caption else {},
         )
         if row.rephrasing:
             Prompt.objects.update_or_create(
@@ -144,6 +172,7 @@ def add_generator(
     checkpoint: str,
     revision: str = "",
     trained_on: Dataset | None = None,
+    trained_split: str = Image.Split.TRAIN,
     family: str = "",
     base: Mapping[str, Base] | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -194,6 +223,7 @@ def add_generator(
         settings={key: value for key, value in asdict(card.settings).items() if value is not None},
         card=card.to_json(),
         trained_on=trained_on,
+        trained_split=trained_split,
     )
 
 

@@ -24,6 +24,7 @@ QUEUES = ("cpu", "gpu")  # in this order: what takes seconds before what takes m
 # A disk or a storage that may be well again in a moment, so that the job is worth another attempt.
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EHOSTUNREACH}
 _PULSE = 20.0  # seconds; well under generation.models.jobs.STALE_AFTER
+_SHOWN_EVERY = 0.5  # seconds
 _MOST_NUDGES = 64
 _PATIENCE = (1, 2, 4, 8, 16)  # seconds between tries to reach the database again
 
@@ -138,6 +139,31 @@ def _persistently(act: Callable[[], object]) -> None:
             time.sleep(pause)
         else:
             return
+
+
+def shown(job: Job) -> Callable[[int, int, str], None]:
+    """What a long work calls with (done, total, what it is doing): seen in the job's row.
+
+    It raises `Job.Cancelled` and `Job.Lost` as `Job.beat` does, twice a second at most.
+    """
+    written, title = 0.0, ""
+
+    def show(done: int, total: int, doing: str) -> None:
+        nonlocal written, title
+        if doing == title and done < total and time.monotonic() - written < _SHOWN_EVERY:
+            return
+        written, title = time.monotonic(), doing
+        if total != job.total:
+            job.total = total
+            job.held().update(total=total)
+        job.beat(done=done, message=doing)
+
+    return show
+
+
+def titled(show: Callable[[int, int, str], None], title: str, done: int, total: int) -> None:
+    """For works that say nothing but how far they are: ``partial(titled, show, "Checking")``."""
+    show(done, total, title)
 
 
 @contextmanager

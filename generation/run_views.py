@@ -53,7 +53,7 @@ def run_new(request: Request) -> HttpResponse:
     else:
         initial: dict[str, Any] = request.GET.dict()
         if pk := initial.pop("like", ""):
-            initial = like(get_object_or_404(_own(request), pk=int(pk) if pk.isdigit() else 0))
+            initial = like(get_object_or_404(_own(request), pk=int(pk) if pk.isdecimal() else 0))
         form = RunForm(initial=initial)
     return render(request, "generation/run_new.html", {"form": form})
 
@@ -80,7 +80,7 @@ def run_act(request: Request, pk: int, act: str) -> HttpResponse:
         found.cancel()
     elif act == "retry":
         number = request.POST.get("chunk", "")
-        chunks = found.chunks.filter(number=number if number.isdigit() else 0) if number else None
+        chunks = found.chunks.filter(number=number if number.isdecimal() else 0) if number else None
         if found.retry(chunks):
             enqueue_run(found)
         else:
@@ -103,8 +103,13 @@ def run_download(request: Request, pk: int) -> StreamingHttpResponse:
     found = get_object_or_404(_own(request), pk=pk)
     if not Image.objects.filter(image_set__run=found).exists():
         raise Http404("This run has no images yet.")
-    response = StreamingHttpResponse(_logged(found), content_type="application/zip")
-    name = f"run-{found.pk}-{slugify(found.generator.name)}.zip"
+    return archive_of(found)
+
+
+def archive_of(run: Run) -> StreamingHttpResponse:
+    """`generation.manifest.run_zip` as it is sent."""
+    response = StreamingHttpResponse(_logged(run), content_type="application/zip")
+    name = f"run-{run.pk}-{slugify(run.generator.name)}.zip"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Cache-Control"] = "private, no-store"
     return response

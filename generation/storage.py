@@ -53,6 +53,12 @@ def local_file(name: str) -> Path:
         return Path(folder.path(name))
 
 
+def forget(name: str) -> None:
+    """Remove a stored file, and what `local_file` fetched of it."""
+    default_storage.delete(name)
+    FolderStorage().delete(name)
+
+
 class FolderStorage(FileSystemStorage):
     """MEDIA_ROOT, where a file is there whole or not at all.
 

@@ -36,7 +36,7 @@ def training_new(request: Request) -> HttpResponse:
     else:
         initial = request.GET.dict()
         if pk := initial.pop("like", ""):
-            initial = like(get_object_or_404(_own(request), pk=int(pk) if pk.isdigit() else 0))
+            initial = like(get_object_or_404(_own(request), pk=int(pk) if pk.isdecimal() else 0))
         form = TrainingForm(initial=initial)
     return render(request, "generation/training_new.html", {"form": form})
 

@@ -16,7 +16,7 @@ from django.utils.text import slugify
 from generation.engine.loading import checkpoint_digest
 from generation.imports import add_generator
 from generation.kept import kept
-from generation.models import Dataset, Generator, Job, Training
+from generation.models import Dataset, Generator, Image, Job, Training
 from generation.storage import local_file
 from generation.training.config import TrainingConfig
 from generation.training.presets import make_config
@@ -126,8 +126,9 @@ def change_training(training: Training, changes: dict[str, Any]) -> None:
         )
     changed = make_config(training.family, "paper", {**training.config, **changes})
     images = training.dataset.images.filter(split=training.split).count()
-    Training.objects.filter(pk=training.pk).exclude(
-        status__in=[Job.Status.QUEUED, Job.Status.RUNNING]
+    # One that is done stays as it was: it tells how its generator came to be.
+    Training.objects.filter(
+        pk=training.pk, status__in=[Job.Status.FAILED, Job.Status.CANCELLED]
     ).update(config=changed.to_json(), total=sum(_stages(changed, images).values()))
 
 
@@ -166,12 +167,14 @@ def perform_training(training: Training) -> None:
             ) from error
         raise
     training.beat(message="Registering the generator")
-    generator = register(training.name, training.directory, training.dataset)
+    generator = register(training.name, training.directory, training.dataset, training.split)
     training.beat(done=watch.total)
     training.show(generator=generator, total=watch.total, stage_seconds_left=None)
 
 
-def register(name: str, directory: Path, dataset: Dataset) -> Generator:
+def register(
+    name: str, directory: Path, dataset: Dataset, split: str = Image.Split.TRAIN
+) -> Generator:
     """The generator of a finished checkpoint, made at the first call.
 
     Where another took the name meanwhile, a number is added: no training is lost to a name.
@@ -184,7 +187,9 @@ def register(name: str, directory: Path, dataset: Dataset) -> Generator:
     while Generator.objects.filter(slug=slugify(free)).exists():
         number += 1
         free = f"{name[:70]} {number}"
-    return add_generator(name=free, checkpoint=str(directory), trained_on=dataset)
+    return add_generator(
+        name=free, checkpoint=str(directory), trained_on=dataset, trained_split=split
+    )
 
 
 def process_state() -> "PartialState":

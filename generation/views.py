@@ -1,16 +1,21 @@
 """Pages of generators and their images, for researchers."""
 
+import io
 import mimetypes
 
 from django.http import FileResponse, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
+from PIL import Image as Pillow
+from PIL import ImageOps
 
 from generation.manifest import ManifestError, with_provenance
 from generation.models import Generator, Image, ImageSet, Training
 from generation.permissions import Request, researcher_required
 from generation.provenance import grouped
+
+THUMBNAIL = 192  # pixels of its longer side: 96 on a screen of double density
 
 
 @require_safe
@@ -40,6 +45,22 @@ def image(request: Request, pk: int) -> FileResponse:
     found = get_object_or_404(Image.objects.visible_to(request.user), pk=pk)
     kind = mimetypes.guess_type(str(found.file.name))[0]
     response = FileResponse(found.file.open(), content_type=kind or "application/octet-stream")
+    response["Cache-Control"] = "private, max-age=86400, immutable"
+    return response
+
+
+@require_safe
+@researcher_required
+def image_thumbnail(request: Request, pk: int) -> HttpResponse:
+    """The image, small: a page of fifty full ones would take long."""
+    found = get_object_or_404(Image.objects.visible_to(request.user), pk=pk)
+    small = io.BytesIO()
+    with found.file.open() as file, Pillow.open(file) as picture:
+        picture.draft("RGB", (THUMBNAIL, THUMBNAIL))
+        upright = ImageOps.exif_transpose(picture).convert("RGB")
+        upright.thumbnail((THUMBNAIL, THUMBNAIL))
+        upright.save(small, "JPEG", quality=85)
+    response = HttpResponse(small.getvalue(), content_type="image/jpeg")
     response["Cache-Control"] = "private, max-age=86400, immutable"
     return response
 

@@ -15,13 +15,14 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 from PIL import Image as Pillow
 
+from annotation.drafts import create_study
 from annotation.models import CaseSet, Reading, Study
 from annotation.plans import plan_reader
 from annotation.protocols import Protocol, load_protocol
 from annotation.readers import add_reader
 from annotation.readings import save_ranking, save_score, submit_reading
 from annotation.real_images import choose_hidden, choose_references
-from annotation.studies import create_study, mark_checked, seal_study
+from annotation.studies import mark_checked, seal_study
 from generation.models import Dataset, Generator, Image, ImageSet, Prompt, Run
 from generation.permissions import RESEARCHERS
 
@@ -97,7 +98,9 @@ def a_generator(**fields):
 
 def a_protocol(**changes) -> Protocol:
     """The paper's rubric with two small images a set and two references, without repeats, practice
-    and consent, or as `changes` say."""
+    and consent, or as `changes` say. Other criteria come without the paper's plan of analysis."""
+    if "criteria" in changes:
+        changes = {"plan": None, **changes}
     small = {
         "images_per_set": 2, "references_per_case": 2, "image_size": 32, "repeats": 0,
         "practice": 0, "consent": "", "consent_version": "", "minimal_width": 0,

@@ -6,9 +6,17 @@ not normalised. Each metric is a file; to add one, see docs/metrics.md.
 
 from importlib import import_module
 
-from analysis.metrics.registry import METRICS, PARTS, SCOPES, Finding, Metric, metric
+from analysis.metrics.registry import (
+    METRICS,
+    PARTS,
+    SCOPES,
+    Description,
+    Finding,
+    Metric,
+    metric,
+)
 
-__all__ = ["METRICS", "PARTS", "SCOPES", "Finding", "Metric", "metric"]
+__all__ = ["METRICS", "PARTS", "SCOPES", "Description", "Finding", "Metric", "metric"]
 
 # In the order in which they are listed.
 BUILT_IN = (

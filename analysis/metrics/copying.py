@@ -112,14 +112,14 @@ def find_copies(
         raise ValueError("Copying needs at least 2 held-out real images to compare with.")
     generated, training = both_features(generated, training)
     held_out, _ = both_features(held_out, training)
-    near, nearest = _nearest(generated, training, distances)
-    free = np.sort(_nearest(held_out, training, distances)[0])
+    near, which = nearest(generated, training, distances)
+    free = np.sort(nearest(held_out, training, distances)[0])
     rank = max(1, math.ceil(QUANTILE * len(free)))  # of the threshold among the held-out
     threshold = float(free[rank - 1])
     count = int((near < threshold).sum())
     return Copying(
         distances=near,
-        nearest=nearest,
+        nearest=which,
         held_out=free,
         threshold=threshold,
         share=count / len(near),
@@ -131,7 +131,7 @@ def find_copies(
     )
 
 
-def _nearest(x: np.ndarray, y: np.ndarray, distances: Distances) -> tuple[np.ndarray, np.ndarray]:
+def nearest(x: np.ndarray, y: np.ndarray, distances: Distances) -> tuple[np.ndarray, np.ndarray]:
     """Of each row of `x` the distance of the nearest row of `y`, and its index."""
     found = np.empty(len(x))
     index = np.empty(len(x), dtype=int)
@@ -165,7 +165,7 @@ def _ratio(
     for rows in in_blocks(len(generated)):
         block = distances(generated[rows], training)
         near[:, rows] = [block[:, draw].min(axis=1) for draw in draws]
-    free = np.median(_nearest(generated, held_out[:size], distances)[0])
+    free = np.median(nearest(generated, held_out[:size], distances)[0])
     return float(np.median(near, axis=1).mean() / free) if free > 0 else 1.0
 
 

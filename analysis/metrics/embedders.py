@@ -25,7 +25,7 @@ from analysis.metrics.preprocessing import (
     IMAGENET_STD,
     Preprocessing,
 )
-from analysis.metrics.weights import EmbedderError, digest_of
+from analysis.metrics.weights import EmbedderError, digest_of, resolved_revision
 
 if TYPE_CHECKING:
     import torch
@@ -68,7 +68,10 @@ class Embedder:
 
 
 class LoadedEmbedder:
-    """An embedder in memory. ``fingerprint`` names weights and preprocessing."""
+    """An embedder in memory. ``fingerprint`` names weights and preprocessing.
+
+    ``weights`` is their SHA-256, ``revision`` the hub's commit that they came from, if any.
+    """
 
     def __init__(self, row: Embedder, encoder: Encoder, *, device: Any) -> None:
         preprocessing = row.preprocessing or encoder.preprocessing
@@ -77,6 +80,7 @@ class LoadedEmbedder:
         self.row = replace(row, dimensions=encoder.dimensions, preprocessing=preprocessing)
         self.preprocessing, self.device, self._encoder = preprocessing, device, encoder
         self.weights = digest_of(encoder.module)
+        self.revision = resolved_revision(row.source)
         encoder.module.float().eval().requires_grad_(False).to(device)
         self._texts: Callable[[Sequence[str]], torch.Tensor] | None = None
         # A CPU is twice as fast with 8 as with 32: a batch stays in its cache.

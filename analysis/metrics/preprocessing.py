@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import astuple, dataclass
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
@@ -43,7 +44,8 @@ class Preprocessing:
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         """Float32 array of shape (3, size, size)."""
-        image = image.convert("RGB")
+        if image.mode != "RGB":  # else it would be copied
+            image = image.convert("RGB")
         if self.fit == "squash":
             image = image.resize((self.size, self.size), self.resample)
         else:
@@ -52,6 +54,14 @@ class Preprocessing:
             image = image.resize((width, height), self.resample)
             left, top = (width - self.size) // 2, (height - self.size) // 2
             image = image.crop((left, top, left + self.size, top + self.size))
-        values = np.asarray(image, dtype=np.float32) / 255
-        mean, std = np.array([self.mean, self.std], dtype=np.float32)
-        return ((values - mean) / std).transpose(2, 0, 1)
+        pixels = np.asarray(image).transpose(2, 0, 1)
+        return np.stack(
+            [table[channel] for table, channel in zip(self._tables, pixels, strict=True)]
+        )
+
+    @cached_property
+    def _tables(self) -> np.ndarray:
+        """What each of 256 levels becomes in each channel: a look-up costs less than arithmetic."""
+        levels = np.arange(256, dtype=np.float32) / 255
+        mean, std = np.array([self.mean, self.std], dtype=np.float32)[:, :, None]
+        return (levels - mean) / std

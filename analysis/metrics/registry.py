@@ -56,54 +56,35 @@ def mean_of_all(by_pair: Sequence[Sequence[float]]) -> float:
     return sum(values) / len(values)
 
 
-@dataclass(frozen=True)
-class Metric:
-    """One metric, as pages, tables and methods name it.
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What pages, tables and methods say of a metric, computed here or brought along.
 
     Attributes:
         key: Its name in tables.
         scope: One of `SCOPES`.
-        takes: Of `PARTS`, in the order of the function's arguments.
         better: One of `DIRECTIONS`.
         low, high: Range of its values.
-        least: Images that a set needs.
         formula: One sentence, lower case, without a full stop.
         bias: How few images, or anything else, mislead it.
-        function: Gives a float or a `Finding`; of scope ``image`` an array. ValueError, with a
-            sentence, where there is no value.
-        pooled: From the values by pair to that of an arm; their mean unless the metric says more.
-        floor: Whether its value for real against real images stands beside it.
-        embedder: Where it bears its name with one embedder only.
         source: Where it was published.
-        version: Counts up when values change, so that kept ones aren't used.
     """
 
     key: str
     name: str
     scope: str
-    takes: tuple[str, ...]
     better: str
     formula: str
     bias: str
-    function: Callable[..., Any]
     low: float = -math.inf
     high: float = math.inf
-    least: int = 1
-    pooled: Callable[[Sequence[Sequence[float]]], float] = mean_of_all
-    floor: bool = False
-    embedder: str = ""
     source: str = ""
-    version: int = 1
 
     def __post_init__(self) -> None:
         if self.scope not in SCOPES:
             raise ValueError(f"{self.key}: no scope “{self.scope}”; there are {', '.join(SCOPES)}.")
         if self.better not in DIRECTIONS:
             raise ValueError(f"{self.key}: better is one of {', '.join(DIRECTIONS)}.")
-        if unknown := [part for part in self.takes if part not in PARTS]:
-            raise ValueError(f"{self.key} takes {unknown[0]}; there are {', '.join(PARTS)}.")
-        if self.floor and self.takes != ("features", "real"):
-            raise ValueError(f"{self.key}: a floor needs a metric of features and real alone.")
 
     @property
     def range(self) -> str:
@@ -112,6 +93,42 @@ class Metric:
             return "any value" if math.isinf(self.low) else f"{self.low:g} or more"
         low = "any value up to" if math.isinf(self.low) else f"{self.low:g} to"
         return f"{low} {self.high:g}".replace("-", "−")
+
+    def to_dict(self) -> dict[str, str]:
+        """As plain JSON, which knows no infinity: the range in words."""
+        words = ("key", "name", "scope", "better", "range", "formula", "bias", "source")
+        return {word: getattr(self, word) for word in words}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(Description):
+    """One metric that is computed here.
+
+    Attributes:
+        takes: Of `PARTS`, in the order of the function's arguments.
+        least: Images that a set needs.
+        function: Gives a float or a `Finding`; of scope ``image`` an array. ValueError, with a
+            sentence, where there is no value.
+        pooled: From the values by pair to that of an arm; their mean unless the metric says more.
+        floor: Whether its value for real against real images stands beside it.
+        embedder: Where it bears its name with one embedder only.
+        version: Counts up when values change, so that kept ones aren't used.
+    """
+
+    takes: tuple[str, ...]
+    function: Callable[..., Any]
+    least: int = 1
+    pooled: Callable[[Sequence[Sequence[float]]], float] = mean_of_all
+    floor: bool = False
+    embedder: str = ""
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if unknown := [part for part in self.takes if part not in PARTS]:
+            raise ValueError(f"{self.key} takes {unknown[0]}; there are {', '.join(PARTS)}.")
+        if self.floor and self.takes != ("features", "real"):
+            raise ValueError(f"{self.key}: a floor needs a metric of features and real alone.")
 
 
 METRICS: dict[str, Metric] = {}

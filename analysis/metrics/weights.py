@@ -58,6 +58,18 @@ def _from_hub(repository: str, names: Sequence[str]) -> Path:
     return Path(hf_hub_download(repository, names[-1], revision=revision or None))
 
 
+def resolved_revision(source: str) -> str:
+    """The commit of the hub's repository that the files came from; "" for other sources."""
+    if not source.startswith(HUB):
+        return ""
+    from huggingface_hub import constants
+
+    repository, _, revision = source.removeprefix(HUB).partition("@")
+    folder = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
+    ref = folder / "refs" / (revision or "main")
+    return ref.read_text().strip() if ref.is_file() else revision
+
+
 def _from_address(address: str) -> Path:
     import torch
 

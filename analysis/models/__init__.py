@@ -1,3 +1,19 @@
+from analysis.models.dry_runs import DryRun
+from analysis.models.inspections import ImageFlag, Inspection, Neighbour
+from analysis.models.own import OwnRatings
 from analysis.models.reports import Embedding, Figure, MetricValue, Report
+from analysis.models.takeout import Export, Restore
 
-__all__ = ["Embedding", "Figure", "MetricValue", "Report"]
+__all__ = [
+    "DryRun",
+    "Embedding",
+    "Export",
+    "Figure",
+    "ImageFlag",
+    "Inspection",
+    "MetricValue",
+    "Neighbour",
+    "OwnRatings",
+    "Report",
+    "Restore",
+]

@@ -1,11 +1,16 @@
-"""Reports of a study, the metric values they rest on, and cached image embeddings."""
+"""Reports, the metric values they rest on, and cached image embeddings."""
+
+from typing import Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 
+from analysis.models.own import OwnRatings
 from annotation.models import Arm, Case, Study
 from generation.models import Job
+from generation.models.jobs import JobQuerySet
 
 
 class Embedding(models.Model):
@@ -26,8 +31,18 @@ class Embedding(models.Model):
         return f"{self.embedder} of {self.sha256[:12]}"
 
 
+class ReportQuerySet(JobQuerySet):
+    def managed_by(self, user) -> Self:
+        """Those on studies that this person runs, and on their own ratings."""
+        if user.is_superuser:
+            return self
+        return self.filter(Q(study__in=Study.objects.managed_by(user)) | Q(own__owner_id=user.pk))
+
+
 class Report(Job):
-    """One analysis of a study's answers and images; ``done`` and ``total`` count images embedded.
+    """One analysis of a study's answers and images, or of ratings that were made elsewhere.
+
+    ``done`` and ``total`` count images embedded.
 
     ``results`` holds every number the page shows, and is empty until then; the same data, settings
     and versions give the same results.
@@ -36,8 +51,13 @@ class Report(Job):
     performer = "analysis.reports.perform_report"
     queue = "cpu"
 
-    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="reports")
-    embedder = models.CharField(max_length=80)
+    study = models.ForeignKey(
+        Study, on_delete=models.CASCADE, null=True, blank=True, related_name="reports"
+    )
+    own = models.ForeignKey(
+        OwnRatings, on_delete=models.CASCADE, null=True, blank=True, related_name="reports"
+    )
+    embedder = models.CharField(max_length=80, blank=True)
     resamples = models.PositiveIntegerField(default=2000)
     seed = models.BigIntegerField(default=0)
     results = models.JSONField(default=dict, blank=True)
@@ -45,11 +65,39 @@ class Report(Job):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
     )
 
+    objects = ReportQuerySet.as_manager()  # type: ignore[misc] # of the rows of this kind
+
     class Meta:
         ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(study=None, own__isnull=False) | Q(study__isnull=False, own=None),
+                name="a_report_is_on_a_study_or_on_own_ratings",
+            ),
+        ]
 
     def __str__(self) -> str:
-        return f"Report {self.pk} on {self.study}"
+        return f"Report {self.pk} on {self.subject}"
+
+    def get_absolute_url(self) -> str:
+        if self.study:
+            return reverse("analysis:report", args=[self.study.slug])
+        return self.subject.get_absolute_url()
+
+    @property
+    def subject(self) -> Study | OwnRatings:
+        found = self.study or self.own
+        assert found  # by the constraint
+        return found
+
+    @property
+    def slug(self) -> str:
+        """What files of it are called by."""
+        return self.study.slug if self.study else f"ratings-{self.own_id}"
+
+    @property
+    def results_visible(self) -> bool:
+        return self.study is None or self.study.results_visible
 
 
 class MetricValue(models.Model):

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from analysis.metrics import METRICS
 from analysis.results.data import StudyData
 from analysis.statistics.comparison import accuracy_difference
 from analysis.statistics.correlation import Table, beyond_arm, pooled_spearman
@@ -13,12 +12,6 @@ from analysis.statistics.resampling import benjamini_hochberg, holm
 from analysis.statistics.within_case import pairwise_accuracy, within_case_tau
 from annotation.protocols import Criterion
 
-# Named in advance: metric, criterion, and the sign that the claim expects.
-CLAIMS = (
-    ("energy", "clinical_realism", -1),
-    ("agreement", "prompt_faithfulness", 1),
-    ("diversity", "intra_set_diversity", 1),
-)
 # Fidelity is a function of it, so it would be counted twice.
 LEFT_OUT = ("frechet",)
 SIGNS = {"higher": 1, "lower": -1}
@@ -29,15 +22,15 @@ def section(data: StudyData) -> dict[str, Any]:
     claims, residuals = _claims(data)
     named = {(row["metric"], row["criterion"]) for row in claims}
     others, following, comparisons = [], [], []
-    for criterion in data.protocol.rated:
+    for criterion in data.criteria:
         tables: dict[str, Table] = {}
         for metric, values in data.metrics.items():
             if values.empty or metric in LEFT_OUT:
                 continue
             joined, r, rho = _measured(data, metric, criterion.key, data.exploring)
             if (metric, criterion.key) not in named:
-                others.append(_row(metric, criterion, r, rho) | {"claim": False})
-            if METRICS[metric].better in SIGNS and joined:
+                others.append(_row(data, metric, criterion, r, rho) | {"claim": False})
+            if data.described[metric].better in SIGNS and joined:
                 tables[metric] = joined
                 following.append(_within_case(metric, criterion, joined, data))
         comparisons += _comparisons(criterion, tables, following, data)
@@ -53,10 +46,11 @@ def section(data: StudyData) -> dict[str, Any]:
 
 
 def _claims(data: StudyData) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The three claims with Holm's p over all of them, and the points that their figure shows."""
-    rated = {c.key: c for c in data.protocol.rated}
+    """The claims with Holm's p over all of them, and the points that their figure shows."""
+    rated = {c.key: c for c in data.criteria}
     rows, residuals = [], []
-    for metric, key, sign in CLAIMS:
+    for claim in data.claims:
+        key, metric = claim.criterion, claim.metric
         criterion = rated.get(key) or Criterion(key, key.replace("_", " ").capitalize(), "")
         joined, r, rho = _measured(data, metric, key, data.options)
         if joined and r.value is not None:
@@ -71,7 +65,7 @@ def _claims(data: StudyData) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
                     "y": y.tolist(),
                 }
             )
-        rows.append(_row(metric, criterion, r, rho) | {"claim": True, "sign": sign})
+        rows.append(_row(data, metric, criterion, r, rho) | {"claim": True, "sign": claim.sign})
     for row, adjusted in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row |= {"p_holm": adjusted, "p_bh": None}
     return rows, residuals
@@ -83,19 +77,24 @@ def _measured(
     """Both side by side, their correlation beyond prompt and arm, and Spearman's over all cells."""
     try:
         joined = data.joined(metric, criterion, **options)
+        # Its readers aren't resampled: descriptive.
+        every = data.joined(metric, criterion, complete=False, **options | {"resamples": 1})
     except ValueError as error:
         missing = not_estimable(str(error))
         return None, missing, missing
-    return joined, beyond_arm(joined, **options), pooled_spearman(joined, **options)
+    return joined, beyond_arm(joined, **options), pooled_spearman(every, **options)
 
 
-def _row(metric: str, criterion: Criterion, r: Estimate, rho: Estimate) -> dict[str, Any]:
+def _row(
+    data: StudyData, metric: str, criterion: Criterion, r: Estimate, rho: Estimate
+) -> dict[str, Any]:
+    known = data.described.get(metric)  # a plan may name one that isn't registered any more
     return {
         "metric": metric,
-        "metric_name": METRICS[metric].name,
+        "metric_name": known.name if known else metric,
         "criterion": criterion.key,
         "name": criterion.name,
-        "level": METRICS[metric].scope,
+        "level": known.scope if known else "",
         **asdict(r),
         "spearman": asdict(rho),
     }
@@ -104,18 +103,23 @@ def _row(metric: str, criterion: Criterion, r: Estimate, rho: Estimate) -> dict[
 def _within_case(
     metric: str, criterion: Criterion, joined: Table, data: StudyData
 ) -> dict[str, Any]:
-    sign = SIGNS[METRICS[metric].better]
-    found = pairwise_accuracy(joined, sign=sign, **data.exploring)
+    sign = SIGNS[data.described[metric].better]
+    planned = data.planned and (metric, criterion.key) == (data.primary, data.leading.key)
+    options = data.options if planned else data.exploring
+    if planned:
+        joined = data.joined(metric, criterion.key, **options)
+    found = pairwise_accuracy(joined, sign=sign, **options)
     return {
         "metric": metric,
-        "metric_name": METRICS[metric].name,
+        "metric_name": data.described[metric].name,
         "criterion": criterion.key,
         "name": criterion.name,
-        "level": METRICS[metric].scope,
+        "level": data.described[metric].scope,
         **asdict(found.accuracy),
         "threshold": found.threshold,
         "ties": found.ties,
-        "tau": asdict(within_case_tau(joined, sign=sign, **data.exploring)),
+        "tau": asdict(within_case_tau(joined, sign=sign, **options)),
+        "planned": planned,
     }
 
 
@@ -134,7 +138,7 @@ def _comparisons(
         for row in following
         if row["criterion"] == criterion.key
         and row["value"] is not None
-        and METRICS[row["metric"]].scope != "pair"
+        and data.described[row["metric"]].scope != "pair"
     }
     if len(accuracy) < 2:
         return []
@@ -143,7 +147,7 @@ def _comparisons(
         accuracy_difference(
             tables[best],
             tables[other],
-            signs=(SIGNS[METRICS[best].better], SIGNS[METRICS[other].better]),
+            signs=(SIGNS[data.described[best].better], SIGNS[data.described[other].better]),
             **data.exploring,
         )
         for other in others
@@ -155,9 +159,9 @@ def _comparisons(
             "criterion": criterion.key,
             "name": criterion.name,
             "metric": best,
-            "metric_name": METRICS[best].name,
+            "metric_name": data.described[best].name,
             "other": other,
-            "other_name": METRICS[other].name,
+            "other_name": data.described[other].name,
             **asdict(estimate),
             "p_holm": p,
         }

@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from typing import Any
 
-from analysis.dataset import guess_frame
 from analysis.results.data import StudyData
 from analysis.statistics.guesses import blinding_index
 from annotation.models import Guess
@@ -12,14 +11,14 @@ ALL = "all"
 
 
 def section(data: StudyData) -> dict[str, Any]:
-    """``blinding``: None where the protocol asks for no guesses; else rows by question and arm."""
-    if not data.protocol.guess:
+    """``blinding``: None where readers aren't asked; else rows by question and arm."""
+    guesses = data.guesses
+    if guesses is None:
         return {"blinding": None}
-    guesses = guess_frame(data.study)
     rows = []
     for question in Guess.Question.values:
         asked = guesses[guesses["question"] == question]
-        if question == Guess.Question.REAL and not data.protocol.hidden_real:
+        if question == Guess.Question.REAL and data.arms == data.made:
             continue
         # With another number of choices a guess is worth something else; most have the same.
         for arm in (ALL, *(arm for arm in data.arms if arm in set(asked["arm"]))):

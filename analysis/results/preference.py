@@ -6,50 +6,52 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.dataset import REFERENCES
 from analysis.results.data import StudyData
 from analysis.statistics.preference import Preference, preference
 from analysis.statistics.ranktests import arm_differences, block_means, friedman
+from annotation.protocols import REFERENCES
 
 RANK = {"criterion": "rank", "name": "Rank given"}
 
 
 def section(data: StudyData) -> dict[str, Any]:
-    """``ranks`` (empty where the protocol doesn't rank), ``preference`` and tests of the arms."""
-    ranked = data.protocol.ranking
+    """``ranks`` (empty where sets aren't ranked), ``preference`` and tests of the arms."""
+    if data.rankings is None:
+        return {"ranks": [], "preference": [], **_tests(data, None)}
     return {
-        "ranks": _ranks(data) if ranked else [],
-        "preference": _preference(data) if ranked else [],
-        **_tests(data),
+        "ranks": _ranks(data, data.rankings),
+        "preference": _preference(data, data.rankings),
+        **_tests(data, data.rankings),
     }
 
 
-def _ranked_real(data: StudyData) -> list[str]:
+def _ranked_real(data: StudyData, rankings: pd.DataFrame) -> list[str]:
     """What was ranked and is no generator's: hidden real images, references."""
     hidden = [arm for arm in data.arms if arm not in data.made]
-    return hidden + ([REFERENCES] if REFERENCES in set(data.rankings["arm"]) else [])
+    return hidden + ([REFERENCES] if REFERENCES in set(rankings["arm"]) else [])
 
 
-def _ranks(data: StudyData) -> list[dict[str, Any]]:
-    arms = [*data.arms, *(real for real in _ranked_real(data) if real not in data.arms)]
-    means = data.means(_valued(data), arms)
+def _ranks(data: StudyData, rankings: pd.DataFrame) -> list[dict[str, Any]]:
+    real = _ranked_real(data, rankings)
+    arms = [*data.arms, *(arm for arm in real if arm not in data.arms)]
+    means = data.means(_valued(rankings), arms)
     return [{"arm": arm, **asdict(means.mean(arm))} for arm in arms]
 
 
-def _valued(data: StudyData) -> pd.DataFrame:
-    return data.rankings.rename(columns={"rank": "value"})
+def _valued(rankings: pd.DataFrame) -> pd.DataFrame:
+    return rankings.rename(columns={"rank": "value"})
 
 
-def _preference(data: StudyData) -> list[dict[str, Any]]:
+def _preference(data: StudyData, rankings: pd.DataFrame) -> list[dict[str, Any]]:
     """Worths among generators, and with real images too where they were ranked."""
-    fits = [_fit(data, data.made, real=False)]
-    if real := _ranked_real(data):
-        fits.append(_fit(data, [*data.made, *real], real=True))
+    fits = [_fit(data, rankings, data.made, real=False)]
+    if real := _ranked_real(data, rankings):
+        fits.append(_fit(data, rankings, [*data.made, *real], real=True))
     return fits
 
 
-def _fit(data: StudyData, arms: list[str], *, real: bool) -> dict[str, Any]:
-    fit = preference(data.rankings, arms=arms, **data.exploring)
+def _fit(data: StudyData, rankings: pd.DataFrame, arms: list[str], *, real: bool) -> dict[str, Any]:
+    fit = preference(rankings, arms=arms, **data.exploring)
     order = _order(fit)
     return {
         "real": real,
@@ -72,14 +74,14 @@ def _order(fit: Preference) -> list[str]:
     return [fit.arms[i] for i in (-fit.log_worths).argsort(kind="stable")]
 
 
-def _tests(data: StudyData) -> dict[str, Any]:
+def _tests(data: StudyData, rankings: pd.DataFrame | None) -> dict[str, Any]:
     """Friedman over all arms and Wilcoxon of each two, of ranks and of every criterion."""
     wanted: list[tuple[dict[str, str], pd.DataFrame, int]] = [
-        (data.named(c), data.criterion(c.key), -1) for c in data.protocol.rated
+        (data.named(c), data.criterion(c.key), -1) for c in data.criteria
     ]
-    if data.protocol.ranking:
-        own = data.rankings["arm"].isin(data.arms)
-        wanted.insert(0, (RANK, _valued(data)[own], 1))
+    if rankings is not None:
+        own = rankings[rankings["arm"].isin(data.arms)]
+        wanted.insert(0, (RANK, _valued(own), 1))
     tests, differences = [], []
     for name, frame, sign in wanted:
         blocks = block_means(frame, arms=data.arms)

@@ -7,16 +7,15 @@ import numpy as np
 
 from analysis.results.data import StudyData
 from analysis.statistics.means import ArmMeans
-from annotation.models import Reader, Reading
 
 
 def section(data: StudyData) -> dict[str, Any]:
-    means = {c.key: data.means(data.criterion(c.key)) for c in data.protocol.rated}
+    means = {c.key: data.means(data.criterion(c.key)) for c in data.criteria}
     return {
         "counts": _counts(data),
         "means": [
             data.named(c, arm=arm, **asdict(means[c.key].mean(arm)))
-            for c in data.protocol.rated
+            for c in data.criteria
             for arm in data.arms
         ],
         "leader": _leader(data, means[data.leading.key]),
@@ -24,25 +23,17 @@ def section(data: StudyData) -> dict[str, Any]:
 
 
 def _counts(data: StudyData) -> dict[str, int]:
-    readers = data.study.readers.exclude(state=Reader.State.REVOKED)
-    readings = Reading.objects.filter(reader__in=readers, kind=Reading.Kind.CASE)
-    sets = len(data.measurements.images.generated)
+    rankings = [] if data.rankings is None else data.rankings[["reader", "case"]].drop_duplicates()
     return {
+        **data.counts,
         "arms": len(data.arms),
         "arms_made": len(data.made),
         "cases": len(data.cases),
         "pairs": data.cases["pair"].nunique(),
-        "images_per_set": data.protocol.images_per_set,
-        "images": len(data.measurements.images.all()),
-        "readers": readers.count(),
         "readers_with_scores": data.scores["reader"].nunique(),
-        "readers_revoked": data.study.readers.count() - readers.count(),
-        "readings": readings.count(),
-        "readings_submitted": readings.exclude(submitted_at=None).count(),
         "scores": len(data.scores),
         "scores_not_applicable": data.not_applicable,
-        "scores_expected": readers.count() * sets * len(data.protocol.rated),
-        "rankings": len(data.rankings[["reader", "case"]].drop_duplicates()),
+        "rankings": len(rankings),
     }
 
 

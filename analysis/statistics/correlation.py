@@ -6,6 +6,7 @@ more than half of all studies without any association within arms. `beyond_arm` 
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -69,31 +70,52 @@ def table(
         complete: Use only readings in which every arm was scored, so that a reader's severity
             cancels within a case. Descriptive numbers take every score there is.
     """
-    panel = Panel.from_frame(scores, arms=arms)
-    if complete:
-        panel = panel.complete_readings()
-    counts = panel.reader_counts(resamples=resamples, rng=np.random.default_rng([seed, 1]))
-    level = "case" if "case" in metric else "pair"
-    units, mean, resampled = panel.cases, panel.cell_means()[0], panel.cell_means(counts)
-    pairs, kinds = panel.pairs, panel.kinds
-    if level == "pair":
-        ids, member = np.unique(pairs, return_inverse=True)
-        units, pairs, kinds = tuple(ids), ids, np.full(len(ids), "pair")
-        mean = group_means(mean[None], member, len(ids))[0]
-        resampled = group_means(resampled, member, len(ids))
-    wide = metric.pivot(index=level, columns="arm", values="value")
-    x = wide.reindex(index=list(units), columns=list(arms)).to_numpy(dtype=float)
-    whole = np.isfinite(x).all(axis=1) & np.isfinite(mean).all(axis=1)
-    return Table(
-        mean[whole],
-        resampled[:, whole],
-        x[whole],
-        tuple(u for u, keep in zip(units, whole, strict=True) if keep),
-        pairs[whole],
-        kinds[whole],
-        tuple(arms),
-        panel.clusters(len(set(pairs[whole]))),
-    )
+    given = Scored.of(scores, arms=arms, complete=complete, resamples=resamples, seed=seed)
+    return given.beside(metric)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The scores' side of a `Table`, which many metrics may be set beside."""
+
+    panel: Panel
+    scores: np.ndarray  # (cases, arms): means over readers
+    resampled: np.ndarray  # (1 or resamples, cases, arms)
+
+    @classmethod
+    def of(
+        cls, scores: pd.DataFrame, *, arms: Sequence, complete: bool, resamples: int, seed: int
+    ) -> Self:
+        """As `table` takes them."""
+        panel = Panel.from_frame(scores, arms=arms)
+        if complete:
+            panel = panel.complete_readings()
+        counts = panel.reader_counts(resamples=resamples, rng=np.random.default_rng([seed, 1]))
+        return cls(panel, panel.cell_means()[0], panel.cell_means(counts))
+
+    def beside(self, metric: pd.DataFrame) -> Table:
+        panel = self.panel
+        level = "case" if "case" in metric else "pair"
+        units, mean, resampled = panel.cases, self.scores, self.resampled
+        pairs, kinds = panel.pairs, panel.kinds
+        if level == "pair":
+            ids, member = np.unique(pairs, return_inverse=True)
+            units, pairs, kinds = tuple(ids), ids, np.full(len(ids), "pair")
+            mean = group_means(mean[None], member, len(ids))[0]
+            resampled = group_means(resampled, member, len(ids))
+        wide = metric.pivot(index=level, columns="arm", values="value")
+        x = wide.reindex(index=list(units), columns=list(panel.arms)).to_numpy(dtype=float)
+        whole = np.isfinite(x).all(axis=1) & np.isfinite(mean).all(axis=1)
+        return Table(
+            mean[whole],
+            resampled[:, whole],
+            x[whole],
+            tuple(u for u, keep in zip(units, whole, strict=True) if keep),
+            pairs[whole],
+            kinds[whole],
+            panel.arms,
+            panel.clusters(len(set(pairs[whole]))),
+        )
 
 
 def beyond_arm(data: Table, *, resamples: int = 2000, seed: int = 0) -> Estimate:
@@ -245,7 +267,7 @@ def _weighted_spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.
 
 
 def _mid_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    _, group = np.unique(values, return_inverse=True)
-    onehot = np.eye(group.max() + 1)[group]
-    size = weights @ onehot
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ordered = weights[:, np.argsort(group, kind="stable")]
+    size = np.add.reduceat(ordered, counts.cumsum() - counts, axis=1)
     return (size.cumsum(axis=1) - size / 2 + 0.5)[:, group]

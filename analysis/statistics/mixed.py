@@ -21,6 +21,8 @@ from scipy.stats import t
 from analysis.statistics import MIN_PAIRS
 from analysis.statistics.estimate import Estimate, not_estimable
 
+NOT_APART = "prompts, arms and metric can't be told apart in so few scores"
+
 
 @dataclass(frozen=True)
 class MixedModel:
@@ -65,14 +67,18 @@ def mixed_model(scores: pd.DataFrame, metric: pd.DataFrame, *, arms: Sequence) -
         return MixedModel(missing, missing, dict.fromkeys(used[1:], missing), {})
     columns = metric_columns(rows)
     dummies = [(rows["arm"] == arm).to_numpy(dtype=float) for arm in used]
+    size = {"pairs": pairs, "n": len(rows)}
+    x = np.column_stack([*columns, *dummies])
+    if not told_apart(x):
+        missing = not_estimable(NOT_APART, **size)
+        return MixedModel(missing, missing, dict.fromkeys(used[1:], missing), {})
     fit = fit_reml(
-        np.column_stack([*columns, *dummies]),
+        x,
         rows["value"].to_numpy(dtype=float),
         blocks=rows["pair"].to_numpy(),
         nested=_nested(rows),
         crossed=_levels(rows[["reader"]]) if rows["reader"].nunique() > 1 else None,
     )
-    size = {"pairs": pairs, "n": len(rows)}
     if fit.sd["score"] <= 1e-9 * rows["value"].std():
         missing = not_estimable("the model explains scores without error to judge by", **size)
         return MixedModel(missing, missing, dict.fromkeys(used[1:], missing), {})
@@ -134,7 +140,15 @@ def _why_not(rows: pd.DataFrame, arms: int, pairs: int) -> str:
         return "the scores don't vary"
     if np.ptp(rows["within"].to_numpy()) <= 1e-9:
         return "the metric doesn't vary within a prompt"
+    beyond = rows["within"] - rows.groupby("arm")["within"].transform("mean")
+    if np.ptp(beyond.to_numpy()) <= 1e-9:
+        return "the metric doesn't vary beyond prompt and arm"
     return ""
+
+
+def told_apart(x: np.ndarray) -> bool:
+    """Whether no column is made up of others, so that each has a coefficient of its own."""
+    return bool(np.linalg.matrix_rank(x) == x.shape[1])
 
 
 def _nested(rows: pd.DataFrame) -> dict[str, np.ndarray]:

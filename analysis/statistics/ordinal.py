@@ -13,7 +13,13 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from analysis.statistics.estimate import Estimate, not_estimable
-from analysis.statistics.mixed import by_student, metric_columns, model_rows
+from analysis.statistics.mixed import (
+    NOT_APART,
+    by_student,
+    metric_columns,
+    model_rows,
+    told_apart,
+)
 
 MAX_VALUES = 30
 
@@ -39,6 +45,8 @@ def ordinal_model(scores: pd.DataFrame, metric: pd.DataFrame, *, arms: Sequence)
         for name in sorted(rows[column].unique())[1:]
     ]
     x = np.column_stack([*metric_columns(rows), *others])
+    if not told_apart(np.column_stack([x, np.ones(len(x))])):  # limits stand for a constant
+        return not_estimable(NOT_APART, **size)
     found = fit_proportional_odds(x, level, blocks=rows["pair"].to_numpy())
     if found is None:
         return not_estimable("metric, arms or readers tell scores apart without error", **size)

@@ -129,4 +129,4 @@ def _split_half(halves: np.ndarray, weights: np.ndarray) -> np.ndarray:
         [_correlations(a, b, weights) for a, b in zip(halves[::2], halves[1::2], strict=True)],
         axis=0,
     )
-    return np.where(r > -1, 2 * r / (1 + r), np.nan)
+    return np.divide(2 * r, 1 + r, out=np.full_like(r, np.nan), where=r > -1)

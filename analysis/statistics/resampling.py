@@ -1,7 +1,10 @@
 """Resampling by cluster, intervals for few clusters, permutation of pairs, and many tests."""
 
 import math
+from ast import literal_eval
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from scipy.stats import norm, t
@@ -11,8 +14,23 @@ MAX_ON_Z = 0.9999  # nearer to 1, z runs away
 
 
 def cluster_counts(clusters: int, *, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each cluster stands in each resample: ints of shape (resamples, clusters)."""
-    return rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
+    """How often each cluster stands in each resample: ints (resamples, clusters), read-only.
+
+    Most statistics of a report ask with the same seed for the same draws, which are kept.
+    """
+    counts, after = _drawn(clusters, resamples, repr(rng.bit_generator.state))
+    rng.bit_generator.state = after
+    return counts
+
+
+@lru_cache(maxsize=4)
+def _drawn(clusters: int, resamples: int, state: str) -> tuple[np.ndarray, dict[str, Any]]:
+    """The draws of a generator in this state, and the state that they leave it in."""
+    rng = np.random.default_rng()
+    rng.bit_generator.state = literal_eval(state)
+    counts = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
+    counts.flags.writeable = False
+    return counts, dict(rng.bit_generator.state)
 
 
 def unit_counts(pairs: Iterable, *, resamples: int, rng: np.random.Generator) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery
+from django.utils import timezone
 
 from annotation.models.readings import Reader, Reading, ReadingSet, ShownImage
 
@@ -33,7 +34,7 @@ class Score(models.Model):
     value = models.PositiveSmallIntegerField(null=True)
     text = models.TextField(blank=True, max_length=MOST_TEXT)
     sequence = models.BigIntegerField()
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = ScoreQuerySet.as_manager()
 
@@ -74,7 +75,7 @@ class Ranking(models.Model):
     reading = models.ForeignKey(Reading, on_delete=models.CASCADE, related_name="rankings")
     tiers = models.JSONField()
     sequence = models.BigIntegerField()
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = RankingQuerySet.as_manager()
 
@@ -100,7 +101,7 @@ class Comment(models.Model):
     reading_set = models.ForeignKey(ReadingSet, on_delete=models.CASCADE, related_name="comments")
     text = models.TextField(blank=True, max_length=MOST_TEXT)
     sequence = models.BigIntegerField()
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = CommentQuerySet.as_manager()
 
@@ -135,7 +136,7 @@ class Flag(models.Model):
     shown_image = models.ForeignKey(ShownImage, on_delete=models.CASCADE, related_name="flags")
     reason = models.CharField(max_length=10, choices=Reason)
     sequence = models.BigIntegerField()
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = FlagQuerySet.as_manager()
 
@@ -170,7 +171,7 @@ class Guess(models.Model):
         Reading, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
     )  # of “same”: where the letter is to be found
     answer = models.CharField(max_length=6, help_text="yes, no, a letter, or unsure.")
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         verbose_name_plural = "guesses"

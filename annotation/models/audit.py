@@ -1,7 +1,13 @@
-"""What happened in a study: who, when, what, why. Rows are added, never changed, and chained."""
+"""What happened in a study: who, when, what, why. Rows are added, never changed, and chained.
+
+Names, addresses and reasons are not in the chain itself: each is committed to by the SHA-256 of a
+salt and its text, and the chain holds the commitments. So a person's data can be erased, salt and
+all, and the chain still shows that no event was changed; what is still there can be checked.
+"""
 
 import hashlib
 import json
+import secrets
 from typing import Any
 
 from django.conf import settings
@@ -11,12 +17,20 @@ from django.utils import timezone
 
 from annotation.models.studies import Study
 
+# What an event may say of a person, beside its actor: names, addresses, and what was written.
+PERSONAL = frozenset({"user", "whom", "reason", "note"})
+ERASED = "(erased)"
+
 
 class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
     def add(
         self, study: Study, *, act: str, by: User | None, detail: dict[str, Any]
     ) -> "AuditEvent":
-        """Append an event to a study's record."""
+        """Append an event to a study's record; what of the detail is `PERSONAL` can be erased."""
+        said = {key: str(value) for key, value in detail.items() if key in PERSONAL}
+        if by:
+            said["actor"] = by.get_username()
+        personal = {key: {"text": text, "salt": _salt()} for key, text in said.items()}
         with transaction.atomic():
             locked = Study.objects.select_for_update().get(pk=study.pk)
             last = self.filter(study=locked).last()
@@ -24,9 +38,11 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
                 study=locked,
                 number=last.number + 1 if last else 1,
                 actor=by,
-                actor_name=by.get_username() if by else "",
+                actor_role=_role(locked, by) if by else "",
                 act=act,
-                detail=detail,
+                detail={key: value for key, value in detail.items() if key not in PERSONAL},
+                personal=personal,
+                commitments={key: commitment(**said) for key, said in personal.items()},
                 at=timezone.now(),
                 previous=last.digest if last else "",
             )
@@ -48,9 +64,17 @@ class AuditEvent(models.Model):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
-    actor_name = models.CharField(max_length=150, blank=True, help_text="Stays with the event.")
+    actor_role = models.CharField(
+        max_length=20, blank=True, help_text="A reader's pseudonym, or owner, monitor, …"
+    )
     act = models.CharField(max_length=40)
     detail = models.JSONField(default=dict, blank=True)
+    personal = models.JSONField(
+        default=dict, blank=True, help_text="By key, text and salt; can be erased."
+    )
+    commitments = models.JSONField(
+        default=dict, blank=True, help_text="By key, SHA-256 of what is or was personal."
+    )
     at = models.DateTimeField()
     previous = models.CharField(max_length=64, blank=True)
     digest = models.CharField(max_length=64)
@@ -68,16 +92,49 @@ class AuditEvent(models.Model):
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.act}"
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """The detail with what is personal, as far as it was not erased."""
+        there = {key: said["text"] for key, said in self.personal.items()}
+        return {**self.detail, **dict.fromkeys(self.commitments, ERASED), **there}
+
+    @property
+    def who(self) -> str:
+        """Whoever acted, by name where it was not erased."""
+        name = self.personal.get("actor", {}).get("text", "")
+        return name or self.actor_role.capitalize() or "Blindread"
+
     def content_digest(self) -> str:
         """SHA-256 over what happened and the digest before it, as canonical JSON."""
         content = {
             "study": self.study.slug,
             "number": self.number,
-            "actor": self.actor_name,
+            "actor": self.actor_role,
             "act": self.act,
             "detail": self.detail,
+            "commitments": self.commitments,
             "at": self.at.isoformat(),
             "previous": self.previous,
         }
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def commitment(*, text: str, salt: str) -> str:
+    """What the chain holds in a text's place: without the salt nobody can try names on it."""
+    return hashlib.sha256(f"{salt}\n{text}".encode()).hexdigest()
+
+
+def _salt() -> str:
+    return secrets.token_hex(16)
+
+
+def _role(study: Study, by: User) -> str:
+    """What somebody is to a study, said without their name."""
+    if by.pk == study.owner_id:
+        return "owner"
+    if reader := study.readers.filter(user_id=by.pk).first():
+        return reader.pseudonym
+    if member := study.members.filter(user_id=by.pk).first():
+        return member.role
+    return "administrator" if by.is_superuser else "another account"

@@ -5,6 +5,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from annotation.models.studies import Case, CaseSet, Study
 from generation.models import Image
@@ -26,11 +27,18 @@ class Reader(models.Model):
     number = models.PositiveSmallIntegerField(help_text="In order of their invitation, from 1.")
     slot = models.PositiveSmallIntegerField(help_text="Place in the balanced plan, from 1.")
     state = models.CharField(max_length=10, choices=State, default=State.INVITED)
-    invited_at = models.DateTimeField(auto_now_add=True)
+    invited_at = models.DateTimeField(default=timezone.now, editable=False)
     consented_at = models.DateTimeField(null=True, blank=True)
     consent_version = models.CharField(max_length=40, blank=True)
     briefed_at = models.DateTimeField(null=True, blank=True, help_text="Had read the guide.")
     finished_at = models.DateTimeField(null=True, blank=True)
+    paused_at = models.DateTimeField(
+        null=True, blank=True, help_text="Sees nothing of the study until the part is resumed."
+    )
+    reminded_at = models.DateTimeField(null=True, blank=True)
+    erased_at = models.DateTimeField(
+        null=True, blank=True, help_text="When who this is was erased; answers stay."
+    )
 
     class Meta:
         ordering = ["number"]
@@ -58,8 +66,8 @@ class Reader(models.Model):
 
 class ReadingQuerySet(models.QuerySet["Reading"]):
     def for_reader(self, user) -> Self:
-        """The readings this person may see now: theirs, not revoked, in a study that runs, and
-        consented to where the protocol asks for it."""
+        """The readings this person may see now: theirs, neither revoked nor paused, in a study that
+        runs, and consented to where the protocol asks for it."""
         asked = Q(reader__study__protocol_data__has_key="consent") & ~Q(
             reader__study__protocol_data__consent=""
         )
@@ -67,6 +75,7 @@ class ReadingQuerySet(models.QuerySet["Reading"]):
             Q(reader__consented_at__isnull=False) | ~asked,
             Q(reader__study__state=Study.State.RUNNING),
             reader__user_id=user.pk,
+            reader__paused_at=None,
             reader__state__in=[
                 Reader.State.INVITED,
                 Reader.State.ACTIVE,
@@ -189,7 +198,7 @@ class Activity(models.Model):
     act = models.CharField(max_length=10, choices=Act)
     detail = models.JSONField(default=dict, blank=True)
     sequence = models.BigIntegerField()
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         ordering = ["sequence"]

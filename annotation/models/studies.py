@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
 
 from annotation.protocols import Protocol
 from generation.models import Generator, Image, ImageSet, Prompt, Run
@@ -13,8 +14,31 @@ from generation.models import Generator, Image, ImageSet, Prompt, Run
 
 class StudyQuerySet(models.QuerySet["Study"]):
     def owned_by(self, user) -> Self:
-        """The studies a researcher may manage; superusers manage all."""
+        """The studies whose members this person names: their own; superusers' are all."""
         return self if user.is_superuser else self.filter(owner_id=user.pk)
+
+    def managed_by(self, user) -> Self:
+        """The studies this person runs: their own, and where they are co-investigator."""
+        return self._of(user, "co-investigator")
+
+    def followed_by(self, user) -> Self:
+        """The studies whose progress this person sees: those they run, and where they monitor."""
+        return self._of(user, "co-investigator", "monitor")
+
+    def real(self) -> Self:
+        """Without the copies that simulated readers fill."""
+        return self.filter(simulated=False)
+
+    def unhidden(self) -> Self:
+        """Those whose results by arm may be seen; as `Study.results_visible`."""
+        ended = Q(state__in=[Study.State.CLOSED, Study.State.UNBLINDED])
+        return self.filter(ended | Q(unblinded_at__isnull=False))
+
+    def _of(self, user, *roles: str) -> Self:
+        if user.is_superuser:
+            return self
+        memberships = user.memberships.filter(role__in=roles)
+        return self.filter(Q(owner_id=user.pk) | Q(pk__in=memberships.values("study")))
 
 
 class Study(models.Model):
@@ -36,6 +60,9 @@ class Study(models.Model):
     )
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
     protocol_data = models.JSONField(help_text="Snapshot of the protocol (annotation/protocols).")
+    simulated = models.BooleanField(
+        default=False, help_text="A copy that simulated readers fill: in no list of studies."
+    )
     seed = models.BigIntegerField()
     secret = models.CharField(max_length=64, help_text="Seeds plans and tokens; never shown.")
     manifest = models.JSONField(null=True, blank=True)
@@ -43,11 +70,17 @@ class Study(models.Model):
     record_digest = models.CharField(
         max_length=64, blank=True, help_text="Of the last of its audit events."
     )
-    created_at = models.DateTimeField(auto_now_add=True)
+    form_key = models.UUIDField(
+        null=True, blank=True, unique=True, editable=False, help_text="A form makes one study."
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
     sealed_at = models.DateTimeField(null=True, blank=True)
     opened_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     unblinded_at = models.DateTimeField(null=True, blank=True)
+    imported_at = models.DateTimeField(
+        null=True, blank=True, help_text="Where it was brought here from another Blindread."
+    )
 
     objects = StudyQuerySet.as_manager()
 
@@ -78,6 +111,11 @@ class Study(models.Model):
             Q(references__dataset__phantom=True)
             | Q(sets__image_set__run__generator__trained_on__phantom=True)
         ).exists()
+
+    def runs(self) -> models.QuerySet[Run]:
+        """Those that made its sets, or make them: one for each arm and for each set sampled
+        again."""
+        return Run.objects.filter(image_sets__case_sets__case__study=self).distinct()
 
     @property
     def results_visible(self) -> bool:

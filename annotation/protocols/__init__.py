@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from annotation.design import MAX_REPEATS
+from annotation.protocols.plan import AnalysisPlan
 
 REFERENCE_LETTER = "R"
+REFERENCES = "reference images"  # what that letter stands for, in tables
 _FOLDER = Path(__file__).parent
 
 
@@ -104,6 +106,7 @@ class Protocol:
         consent: What readers agree to before they see anything; paragraphs with an empty line
             between them. Without it nothing is asked.
         consent_version: Kept with each reader's consent.
+        plan: The analysis that is named in advance; without one all of it is exploratory.
         language: Of these texts, as a language code.
         translations: Of the texts, by language code: ``name``, ``consent`` and, by key of the
             criterion, ``criteria``.
@@ -129,12 +132,14 @@ class Protocol:
     minimal_width: int = 0
     consent: str = ""
     consent_version: str = ""
+    plan: AnalysisPlan | None = None
     language: str = "en"
     translations: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for fault in (self._criteria_fault(), self._count_fault(), self._showing_fault()):
-            if fault:
+        faults = (self._criteria_fault, self._count_fault, self._showing_fault, self._plan_fault)
+        for find in faults:
+            if fault := find():
                 raise ProtocolError(f"{self.key}: {fault}")
 
     def _criteria_fault(self) -> str:
@@ -167,6 +172,9 @@ class Protocol:
             return "a consent text needs a version, and a version a text."
         return ""
 
+    def _plan_fault(self) -> str:
+        return self.plan.fault([c.key for c in self.rated]) if self.plan else ""
+
     @property
     def rated(self) -> tuple[Criterion, ...]:
         """The criteria that are answered by numbers."""
@@ -193,13 +201,15 @@ class Protocol:
         """Build from JSON data; unknown or missing keys raise `ProtocolError`."""
         try:
             criteria = tuple(Criterion(**c) for c in data["criteria"])
-            return cls(**{**data, "criteria": criteria})
+            plan = data.get("plan") and AnalysisPlan.from_dict(data["plan"])
+            return cls(**{**data, "criteria": criteria, "plan": plan})
         except (KeyError, TypeError) as error:
             raise ProtocolError(f"The protocol's data don't fit: {error}.") from error
 
     def to_dict(self) -> dict[str, Any]:
         data = asdict(self)
-        return {**data, "criteria": list(data["criteria"])}
+        plan = self.plan and self.plan.to_dict()
+        return {**data, "criteria": list(data["criteria"]), "plan": plan}
 
     def criterion(self, key: str) -> Criterion:
         """The criterion with this key; raises KeyError."""

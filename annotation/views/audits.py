@@ -5,34 +5,40 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
+from django_htmx.http import HttpResponseClientRefresh
 
-from annotation.audits import readings_at_once, record_audit
+from annotation.errors import StudyError
 from annotation.models import AuditEvent, Reader, Study
+from annotation.openings import AUDITABLE, ask_audit
 from generation.permissions import Request, researcher_required
-
-_AUDITABLE = (Study.State.SEALED, Study.State.RUNNING)
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @researcher_required
 def study_audit(request: Request, slug: str) -> HttpResponse:
-    """The newest audit and those before it; POST runs one on the first readings of each reader."""
-    study = get_object_or_404(Study.objects.owned_by(request.user), slug=slug)
-    readers = study.readers.exclude(state=Reader.State.REVOKED).count()
-    possible = study.state in _AUDITABLE and readers > 0
+    """The newest audit and those before it; POST asks for one of the first readings of each reader.
+    htmx polls the part that shows how far that is."""
+    study = get_object_or_404(Study.objects.managed_by(request.user), slug=slug)
     if request.method == "POST":
-        if possible:
-            record_audit(study=study, by=request.user, readings_per_reader=readings_at_once(study))
-        else:
-            messages.error(
-                request, "Only a sealed or running study that somebody reads can be audited."
-            )
+        try:
+            ask_audit(study=study, by=request.user)
+        except StudyError as error:
+            messages.error(request, str(error))
         return redirect("annotation:study-audit", study.slug)
-    events = list(study.events.filter(act="audit").select_related("actor").order_by("-pk"))
+    asked = study.audits.first()
+    if request.htmx:
+        if not asked or not asked.unfinished:
+            return HttpResponseClientRefresh()
+        context = {"study": study, "asked": asked, "poll": request.path}
+        return render(request, "annotation/audit_progress.html", context)
+    events = list(study.events.filter(act="audit").order_by("-pk"))
     context = {
         "study": study,
-        "possible": possible,
+        "asked": asked,
+        "poll": request.path,
+        "possible": study.state in AUDITABLE
+        and study.readers.exclude(state=Reader.State.REVOKED).exists(),
         "event": events[0] if events else None,
         "earlier": events[1:],
         "links": _links(events[0]) if events else [],

@@ -34,12 +34,12 @@ class ReadersForm(forms.Form):
 @researcher_required
 def study_balance(request: Request, slug: str) -> HttpResponse:
     """Of the stored plans; before sealing, or for a number asked for, of those that would be."""
-    study = get_object_or_404(Study.objects.owned_by(request.user), slug=slug)
+    study = get_object_or_404(Study.objects.managed_by(request.user), slug=slug)
     form = ReadersForm(request.GET)
     asked = form.cleaned_data["readers"] if form.is_valid() else None
     context: dict[str, Any] = {"study": study, "form": form}
     try:
-        plans, whose = _plans(study, asked)
+        plans, whose = plans_and_whose(study, asked)
     except DesignError as error:
         context["problem"] = str(error)
     else:
@@ -47,7 +47,7 @@ def study_balance(request: Request, slug: str) -> HttpResponse:
     return render(request, "annotation/balance.html", context)
 
 
-def _plans(study: Study, asked: int | None) -> tuple[dict[str, list[PlannedCase]], str]:
+def plans_and_whose(study: Study, asked: int | None) -> tuple[dict[str, list[PlannedCase]], str]:
     """Plans by the name of their reader, and whose they are in words."""
     readers = list(study.readers.exclude(state=Reader.State.REVOKED).order_by("slot"))
     if asked is None:
@@ -87,7 +87,7 @@ def _context(study: Study, plans: Mapping[str, Sequence[PlannedCase]]) -> dict[s
     )
     return {
         "balance": found,
-        "verdict": _verdict(found, list(plans), study.protocol.together),
+        "verdict": verdict(found, list(plans), study.protocol.together),
         "arms": arms,
         "totals": [
             (
@@ -118,7 +118,7 @@ def _context(study: Study, plans: Mapping[str, Sequence[PlannedCase]]) -> dict[s
     }
 
 
-def _verdict(found: Balance, names: Sequence[str], together: bool) -> str:
+def verdict(found: Balance, names: Sequence[str], together: bool) -> str:
     what = "each letter stands for each arm" if together else "each arm is shown in each round"
     if found.even:
         return (

@@ -7,70 +7,105 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.forms import UserCreationForm
-from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from annotation.account_forms import AccountForm
 from annotation.errors import StudyError
 from annotation.invitations import (
-    InvitationError,
     accept,
-    address_of,
     check_invited,
     check_open,
-    find_invitation,
     invite,
+    renew_invitation,
     revoke_invitation,
     send,
 )
-from annotation.models import Study
+from annotation.links import (
+    InvitationError,
+    address_of,
+    find_link,
+    mail_is_set_up,
+    message_languages,
+)
+from annotation.models import Invitation, Study
 from annotation.views.asked import asked
 from generation.permissions import Request, researcher_required
 
-PRINTING = [f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "dummy")]
 LINK = "invitation"  # in the session, so that no address but the first holds it
 
 
 class InviteForm(forms.Form):
     email = forms.EmailField(required=False, max_length=254)
+    language = forms.ChoiceField(required=False, choices=settings.LANGUAGES)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, in a sentence or two."""
+        return " ".join(str(message) for errors in self.errors.values() for message in errors)
 
 
-class AccountForm(UserCreationForm):
-    """A new account: the name to sign in with, an e-mail address, a password twice."""
-
-    class Meta:
-        model = User
-        fields = ("username", "email")
-
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["email"].required = True
-        self.fields["username"].widget.attrs.pop("autofocus", None)
-        for field in self.fields.values():
-            field.widget.attrs["class"] = "form-control"
+class ReaderInviteForm(InviteForm):
+    slot = forms.IntegerField(required=False, min_value=1)
 
 
 @require_POST
 @researcher_required
 def study_invite(request: Request, slug: str) -> HttpResponse:
     """Make a link, and send it where an address is given."""
-    study = get_object_or_404(Study.objects.owned_by(request.user), slug=slug)
-    form = InviteForm(request.POST)
+    study = get_object_or_404(Study.objects.managed_by(request.user), slug=slug)
+    form = ReaderInviteForm(request.POST)
     if not form.is_valid():
-        messages.error(request, " ".join(map(str, form.errors["email"])))
+        messages.error(request, form.problem)
         return redirect(study)
-    email = form.cleaned_data["email"]
     try:
-        invitation = invite(study=study, by=request.user, email=email)
+        invitation = invite(study=study, by=request.user, **form.cleaned_data)
     except StudyError as error:
         messages.error(request, str(error))
-        return redirect(study)
+    else:
+        _sent(request, invitation)
+    return redirect(f"{study.get_absolute_url()}#readers")
+
+
+@require_POST
+@researcher_required
+def study_uninvite(request: Request, slug: str, pk: int) -> HttpResponse:
+    """Revoke an invitation that nobody has accepted."""
+    study = get_object_or_404(Study.objects.managed_by(request.user), slug=slug)
+    invitation = get_object_or_404(study.invitations, pk=pk)
+    try:
+        revoke_invitation(invitation=invitation, by=request.user)
+    except StudyError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "The invitation is revoked: its link opens nothing now.")
+    return redirect(f"{study.get_absolute_url()}#readers")
+
+
+@require_POST
+@researcher_required
+def study_renew(request: Request, slug: str, pk: int) -> HttpResponse:
+    """Let an invitation stand for thirty days from now, and send it again."""
+    study = get_object_or_404(Study.objects.managed_by(request.user), slug=slug)
+    invitation = get_object_or_404(study.invitations, pk=pk)
+    try:
+        renew_invitation(invitation=invitation, by=request.user)
+    except StudyError as error:
+        messages.error(request, str(error))
+    else:
+        _sent(request, invitation)
+    return redirect(f"{study.get_absolute_url()}#readers")
+
+
+def _sent(request: Request, invitation: Invitation) -> None:
+    """Send it where there is an address, and say what became of it."""
+    email = invitation.email
     if not email:
-        messages.success(request, "The link is made: copy it below.")
-        return redirect(study)
+        messages.success(request, "The link is good for 30 days: copy it below.")
+        return
     try:
         send(invitation=invitation, address=address_of(invitation, request))
     except OSError as error:
@@ -81,30 +116,15 @@ def study_invite(request: Request, slug: str) -> HttpResponse:
         )
     else:
         messages.success(request, f"{email} is invited. The link stands below, too.")
-    return redirect(study)
-
-
-@require_POST
-@researcher_required
-def study_uninvite(request: Request, slug: str, pk: int) -> HttpResponse:
-    """Revoke an invitation that nobody has accepted."""
-    study = get_object_or_404(Study.objects.owned_by(request.user), slug=slug)
-    invitation = get_object_or_404(study.invitations, pk=pk)
-    try:
-        revoke_invitation(invitation=invitation, by=request.user)
-    except StudyError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, "The invitation is revoked: its link opens nothing now.")
-    return redirect(study)
 
 
 def open_invitations(request: Request, study: Study) -> dict[str, Any]:
     """What annotation/study_readers.html shows of a study's invitations."""
-    waiting = study.invitations.filter(accepted_at=None, revoked_at=None)
+    waiting = study.invitations.waiting()
     return {
         "invitations": [(invitation, address_of(invitation, request)) for invitation in waiting],
-        "mail_is_set_up": settings.EMAIL_BACKEND not in PRINTING,
+        "mail_is_set_up": mail_is_set_up(),
+        "languages": message_languages(),
     }
 
 
@@ -122,12 +142,14 @@ def invitation_open(request: Request, link: str) -> HttpResponse:
 def invitation(request: Request) -> HttpResponse:
     """Say what the study is and who invites. A person who is signed in accepts; somebody else
     signs in, or sets up an account and so accepts."""
-    context: dict[str, Any] = {"link": request.session.get(LINK, "")}
+    link = request.session.get(LINK, "")
+    context: dict[str, Any] = {"opened": reverse("annotation:invitation-open", args=[link or "-"])}
     user = request.user if request.user.is_authenticated else None
     try:
-        invitation = context["invitation"] = find_invitation(context["link"])
+        invitation = context["invitation"] = find_link(Invitation, link)
+        context["leads_to"] = reverse("annotation:reader-study", args=[invitation.study.slug])
         if user and invitation.reader and invitation.reader.user_id == user.pk:
-            return redirect("annotation:reader-study", invitation.study.slug)
+            return redirect(context["leads_to"])
         check_open(invitation)
         if user:
             check_invited(invitation, user)
@@ -136,7 +158,7 @@ def invitation(request: Request) -> HttpResponse:
             reader = accept(invitation=invitation, account=lambda: user or form.save())
             if not user:
                 login(request, reader.user, backend=settings.AUTHENTICATION_BACKENDS[-1])
-            return redirect("annotation:reader-study", reader.study.slug)
+            return redirect(context["leads_to"])
     except InvitationError as error:
         context["error"] = error
         return render(request, "annotation/invitation_refused.html", context, status=403)

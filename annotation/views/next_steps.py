@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from annotation.models import Reader, Study
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from annotation.models import Arm, BlindingAudit, Reader, Study
+from annotation.references import lacking
 from generation.models import Job, Run
 
 State = Study.State
@@ -31,12 +35,22 @@ STEPS = [
 
 
 @dataclass(frozen=True)
+class Lack:
+    """What is missing before a step can be taken, and the link by which it is mended."""
+
+    words: str
+    link: str
+    address: str
+
+
+@dataclass(frozen=True)
 class Next:
     """What to do next and why.
 
     Attributes:
         act: the act that its button asks for; empty while there is only waiting or mending.
         warning: what can't be undone; asked once more before the act.
+        missing: what is to be mended before the act can be asked for.
         urgent: whether the button is the thing to do, and not just possible.
     """
 
@@ -45,18 +59,21 @@ class Next:
     button: str = ""
     warning: str = ""
     urgent: bool = True
+    missing: Lack | None = None
 
 
-def next_for(study: Study, *, runs: Sequence[Run], readers: Sequence[Any]) -> Next:
+def next_for(
+    study: Study,
+    *,
+    runs: Sequence[Run],
+    readers: Sequence[Any],
+    opening: BlindingAudit | None = None,
+) -> Next:
     """What the study's researcher does next."""
     active = [reader for reader in readers if reader.state != Reader.State.REVOKED]
     match study.state:
         case State.DRAFT:
-            return Next(
-                "Ask the generators for the images. It can take long; you can leave the page.",
-                "generate",
-                "Generate images",
-            )
+            return _next_of_draft(study)
         case State.IMAGES:
             return _next_of_images(runs)
         case State.CHECKED:
@@ -67,18 +84,64 @@ def next_for(study: Study, *, runs: Sequence[Run], readers: Sequence[Any]) -> Ne
                 "Seal study",
                 "After sealing, nothing that readers see can change. A change means a new study.",
             )
+        case State.SEALED if opening and opening.unfinished:
+            return Next(
+                "The study is being opened: all that its readers could see is searched for names "
+                "and digests that would tell the arms. You can leave the page; the work goes on."
+            )
         case State.SEALED if not active:
-            return Next("Add the readers below. Then open the study to them.")
+            return Next(
+                "Add the readers below. Then open the study to them.",
+                missing=Lack(_no_reader(study), "Invite or add one", "#invite"),
+            )
         case State.SEALED:
             return Next(
                 "Open the study to its readers. First, all that they could see is searched for "
-                "names and digests that would tell the arms; this takes a moment.",
+                "names and digests that would tell the arms; this takes a minute or two.",
                 "open",
                 "Open to readers",
             )
         case State.RUNNING:
             return _next_of_reading(active)
     return Next("Compute and read the report, and take the data with you.")
+
+
+def _next_of_draft(study: Study) -> Next:
+    if lacks := lacking(study):
+        first = lacks[0][0]
+        return Next(
+            "Complete the draft. Then ask for its images.",
+            missing=Lack(
+                f"References are missing in {len(lacks)} of {study.cases.count()} cases.",
+                "Choose them",
+                reverse("annotation:case-references", args=[study.slug, first.position]),
+            ),
+        )
+    if not any(arm.generator and arm.generator.can_sample for arm in _generated(study)):
+        return Next(
+            "Look through the references, then take the images: all were imported, so they are "
+            "there at once. After this step the draft can't be changed any more.",
+            "generate",
+            "Take the images",
+        )
+    return Next(
+        "Ask the generators for the images, once you have looked through the references. It can "
+        "take long; you can leave the page. After this step the draft can't be changed any more.",
+        "generate",
+        "Generate images",
+    )
+
+
+def _no_reader(study: Study) -> str:
+    waiting = study.invitations.waiting().count()
+    if not waiting:
+        return "There is no reader yet."
+    invitations = "An invitation waits" if waiting == 1 else f"{waiting} invitations wait"
+    return f"There is no reader yet. {invitations} to be accepted."
+
+
+def _generated(study: Study) -> QuerySet[Arm]:
+    return study.arms.exclude(generator=None).select_related("generator")
 
 
 def _next_of_images(runs: Sequence[Run]) -> Next:

@@ -20,7 +20,7 @@ def protocol_list(request: Request) -> HttpResponse:
     context = {
         "presets": [load_protocol(key) for key in presets()],
         "own": SavedProtocol.objects.filter(owner=request.user),
-        "studies": Study.objects.owned_by(request.user),
+        "studies": Study.objects.managed_by(request.user).real(),
     }
     return render(request, "annotation/protocol_list.html", context)
 

@@ -44,11 +44,13 @@ class Step:
 def reader_study(request: Request, slug: str) -> HttpResponse:
     """Where the reader is, how much is left, what is missing, and where to go on."""
     reader = _load(request, slug)
-    if reader.study.state == Study.State.RUNNING and consent_is_due(reader):
+    running = reader.study.state == Study.State.RUNNING
+    if running and consent_is_due(reader) and not reader.paused_at:
         return redirect("annotation:consent", slug)
     readings = load_readings(request, slug)
     if not readings:
-        return render(request, "annotation/reader_waiting.html", {"study": reader.study})
+        waiting = {"study": reader.study, "paused": running and reader.paused_at}
+        return render(request, "annotation/reader_waiting.html", waiting)
     open_ones = [reading for reading in readings if not reading.submitted_at]
     rows = _rows(readings)
     shown = request.GET.get("show", "")
@@ -77,7 +79,7 @@ def consent(request: Request, slug: str) -> HttpResponse:
     """The text to agree to; what becomes of who doesn't; what was agreed to, and when."""
     reader = _load(request, slug)
     protocol = in_reader_language(reader.study)
-    if reader.study.state != Study.State.RUNNING or not protocol.consent:
+    if reader.study.state != Study.State.RUNNING or reader.paused_at or not protocol.consent:
         return redirect("annotation:reader-study", slug)
     error = ""
     if request.method == "POST":

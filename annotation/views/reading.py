@@ -4,6 +4,8 @@ Everything is loaded through the reader. What leaves here holds tokens and lette
 """
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpResponse
@@ -16,15 +18,42 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from annotation.blinding import opaque_token, presented
 from annotation.consent import consent_first
 from annotation.errors import AnswerError
-from annotation.models import Comment, Flag, Reader, Reading, ReadingSet
+from annotation.models import Comment, Flag, Reader, Reading, Study
 from annotation.models.answers import NOT_APPLICABLE
 from annotation.pace import minutes_left
 from annotation.protocols import REFERENCE_LETTER, Criterion, Kind, Protocol
 from annotation.readings import reading_state, see_references
 from annotation.views.texts import flag_reasons, reading_texts
+from generation.models import Image
 from generation.permissions import Request
 
 COLUMNS = [(1, 1), (4, 2), (6, 3), (12, 4), (20, 5), (24, 6)]  # images at most, columns of a grid
+Tokens = dict[str, list[str]]  # of the images of each set, by its letter
+REFERENCES = ""  # where a letter stands else
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What the page of a case shows, whoever looks: its reader, or a researcher beforehand.
+
+    ``at`` is what the names of its addresses begin with; ``given`` is what `marks` returns, and
+    ``state`` what `reading_state` does, or None as long as the references were not seen.
+    ``following`` is the position of the next case, ``upcoming`` where to go on and what is there.
+    """
+
+    at: str
+    study: Study
+    position: int
+    kind: str
+    prompt: str
+    count: int
+    minutes_left: int
+    tokens: Tokens
+    reader_key: str
+    given: dict[str, Any]
+    state: dict[str, Any] | None
+    following: int | None
+    upcoming: tuple[int, Tokens] | None
 
 
 @never_cache  # Back shows what is stored, and nothing once the reader has signed out
@@ -34,46 +63,65 @@ def reading(request: Request, slug: str, position: int) -> HttpResponse:
     """The case: its references at first, then references, sets, rubric and ranking."""
     reading = load_reading(request, slug, position)
     readings = load_readings(request, slug)
-    study = reading.reader.study
-    protocol = study.protocol.in_language(get_language() or "")
-    given = marks(reading)
+    following = next((r for r in readings if r.position == position + 1), None)
+    upcoming = next_open(readings, position) or following
+    tokens = _tokens(reading)
+    first_look = bool(tokens[REFERENCES]) and not reading.references_seen_at
+    shown = Shown(
+        at="annotation:reading",
+        study=reading.reader.study,
+        position=position,
+        kind=reading.kind,
+        prompt=reading.case.prompt.text,
+        count=len(readings),
+        minutes_left=minutes_left(readings),
+        tokens=tokens,
+        reader_key=reader_key(reading.reader),
+        given=marks(reading),
+        state=None if first_look else reading_state(reading),
+        following=following.position if following else None,
+        upcoming=(upcoming.position, _tokens(upcoming)) if upcoming and not first_look else None,
+    )
+    return show(request, shown)
+
+
+def show(request: Request, shown: Shown) -> HttpResponse:
+    """The page of the references, or once they have been seen, that of the case."""
+    protocol = shown.study.protocol.in_language(get_language() or "")
+    references = _images(shown.tokens[REFERENCES], _("Reference"), shown.given["flags"], many=False)
     context = {
-        "study": study,
+        "at": shown.at,
+        "study": shown.study,
         "protocol": protocol,
-        "reading": reading,
-        "prompt": reading.case.prompt.text,
-        "count": len(readings),
-        "minutes_left": minutes_left(readings),
-        "references": _images(reading, None, _("Reference"), given["flags"]),
-        "reader_key": reader_key(reading.reader),
+        "reading": shown,
+        "prompt": shown.prompt,
+        "count": shown.count,
+        "minutes_left": shown.minutes_left,
+        "references": references,
+        "reader_key": shown.reader_key,
         "server_time": now(),
         "texts": reading_texts(),
     }
-    if context["references"] and not reading.references_seen_at:
-        context |= {"sets": list(reading.sets.all()), "tokens": _tokens(reading), "sequence": 0}
+    if shown.state is None:
+        context |= {"tokens": _to_fetch(shown.tokens), "sequence": 0}
         return render(request, "annotation/reading_references.html", context)
-    context |= _case(reading, readings, protocol, given)
+    context |= _case(shown, protocol, shown.state)
     context["show_missing"] = "missing" in request.GET
     return render(request, "annotation/reading.html", context)
 
 
-def _case(
-    reading: Reading, readings: list[Reading], protocol: Protocol, given: dict[str, Any]
-) -> dict[str, Any]:
+def _case(shown: Shown, protocol: Protocol, state: dict[str, Any]) -> dict[str, Any]:
     """What the page of a case shows beside what that of its references shows."""
-    state = reading_state(reading)
-    following = next((r for r in readings if r.position == reading.position + 1), None)
-    upcoming = next_open(readings, reading.position) or following
     return {
-        "sets": _sets(reading, protocol, state, given),
+        "sets": _sets(shown, protocol, state["scores"]),
         "ranks": ranks(state, protocol) if protocol.ranking else [],
         "tiers": "|".join("=".join(tier) for tier in state["ranking"] or []),
         "reasons": flag_reasons(),
         "state": state,
-        "sequence": max(state["sequence"], given["sequence"]),
-        "next_position": following and following.position,
-        "preload_position": upcoming and upcoming.position,
-        "preload_tokens": _tokens(upcoming),
+        "sequence": max(state["sequence"], shown.given["sequence"]),
+        "next_position": shown.following,
+        "preload_position": shown.upcoming and shown.upcoming[0],
+        "preload_tokens": _to_fetch(shown.upcoming[1]) if shown.upcoming else [],
     }
 
 
@@ -95,24 +143,31 @@ def reading_image(request: Request, slug: str, position: int, token: str) -> Htt
     """An image as every arm's is presented; its token means nothing elsewhere."""
     reading = load_reading(request, slug, position)
     shown = get_object_or_404(reading.shown_images.select_related("image"), token=token)
-    with shown.image.file.open() as file:
-        data = presented(
-            file.read(), size=reading.reader.study.protocol.image_size, token=shown.token
-        )
+    return present(shown.image, reading.reader.study, token)
+
+
+def present(image: Image, study: Study, token: str) -> HttpResponse:
+    """The image as readers of the study get it."""
+    with image.file.open() as file:
+        data = presented(file.read(), size=study.protocol.image_size, token=token)
     response = HttpResponse(data, content_type="image/jpeg")
     response["Cache-Control"] = "private, max-age=3600"
     return response
 
 
 def load_readings(request: Request, slug: str) -> list[Reading]:
-    """This person's readings of a study, in their order."""
-    return list(
+    """This person's readings of a study, in their order; they share one reader and study."""
+    readings = list(
         Reading.objects.for_reader(request.user)
         .filter(reader__study__slug=slug)
-        .select_related("reader__study")
-        .defer("reader__study__manifest")  # long, and parsed for each row
         .order_by("position")
     )
+    if readings:  # once: the study's protocol is long, and would be parsed for each row
+        whose = Reader.objects.select_related("study").defer("study__manifest")
+        reader = whose.get(pk=readings[0].reader_id)
+        for reading in readings:
+            reading.reader = reader
+    return readings
 
 
 def load_reading(request: Request, slug: str, position: int) -> Reading:
@@ -170,13 +225,11 @@ def marks(reading: Reading) -> dict[str, Any]:
 
 
 def _images(
-    reading: Reading, reading_set: ReadingSet | None, name: str, flags: dict[str, str]
+    tokens: Sequence[str], name: str, flags: dict[str, str], *, many: bool
 ) -> list[dict[str, str]]:
-    """Token, text and flag of the images of a set, or of the references."""
-    shown = reading.shown_images.filter(reading_set=reading_set).order_by("position")
-    tokens = list(shown.values_list("token", flat=True))
-    numbered = _("{name}, image {n}") if reading_set else "{name} {n}"
-    alone = reading_set and len(tokens) == 1
+    """Token, text and flag of images; `many` of them may stand under the name of a set."""
+    numbered = _("{name}, image {n}") if many else "{name} {n}"
+    alone = many and len(tokens) == 1
     return [
         {
             "token": token,
@@ -188,16 +241,14 @@ def _images(
 
 
 def _sets(
-    reading: Reading, protocol: Protocol, state: dict[str, Any], given: dict[str, Any]
+    shown: Shown, protocol: Protocol, given: dict[str, dict[str, int | str]]
 ) -> list[dict[str, Any]]:
     """What the template shows of each set; ``rubric`` has one row for each criterion."""
-    sets = list(reading.sets.order_by("letter"))
-    letters = [reading_set.letter for reading_set in sets]
+    letters = sorted(given)
     rows = []
-    for reading_set, following in zip(sets, [*letters[1:], None], strict=True):
-        letter = reading_set.letter
+    for letter, following in zip(letters, [*letters[1:], None], strict=True):
         name = _set_name(letters, protocol, letter)
-        scores = state["scores"][letter]
+        scores = given[letter]
         rubric = [
             {"asked": asked, "given": scores.get(asked.key), "targets": _targets(asked)}
             for asked in protocol.criteria
@@ -207,9 +258,9 @@ def _sets(
                 "letter": letter,
                 "name": name,
                 "next": following,
-                "images": _images(reading, reading_set, name, given["flags"]),
+                "images": _images(shown.tokens[letter], name, shown.given["flags"], many=True),
                 "columns": _columns(protocol.images_per_set),
-                "comment": given["comments"].get(letter, ""),
+                "comment": shown.given["comments"].get(letter, ""),
                 "rubric": rubric,
             }
         )
@@ -235,9 +286,16 @@ def _targets(criterion: Criterion) -> list[tuple[int | str, str]]:
     return targets + [(NOT_APPLICABLE, _("not applicable"))] * criterion.not_applicable
 
 
-def _tokens(reading: Reading | None) -> list[str]:
+def _tokens(reading: Reading) -> Tokens:
+    """In the order of this reading."""
+    found: Tokens = {REFERENCES: []}
+    shown = reading.shown_images.order_by("position")
+    for letter, token in shown.values_list("reading_set__letter", "token"):
+        found.setdefault(letter or REFERENCES, []).append(token)
+    return found
+
+
+def _to_fetch(tokens: Tokens) -> list[str]:
     """For the browser to fetch beforehand, in an order that says nothing of the sets."""
-    if reading is None:
-        return []
-    shown = reading.shown_images.values_list("reading_set", "token")
-    return [row[1] for row in sorted(shown, key=lambda row: (row[0] is not None, row[1]))]
+    sets = (token for letter, group in tokens.items() if letter != REFERENCES for token in group)
+    return [*sorted(tokens[REFERENCES]), *sorted(sets)]

@@ -1,33 +1,39 @@
 """A researcher's pages of a study: where it stands, what to do next, what can be looked at."""
 
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth import get_user_model
-from django.db.models import Count, Prefetch, Q
+from django.db.models import Count
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
-from annotation import readers, studies
+from annotation import openings, readers, studies
 from annotation.design import LETTERS
 from annotation.errors import StudyError
 from annotation.models import (
     Arm,
+    BlindingAudit,
     Case,
     CaseImage,
     CaseReference,
     CaseSet,
+    Reader,
     Reading,
     ReadingSet,
     Study,
 )
+from annotation.plan_words import NO_PLAN, plan_lines
+from annotation.study_form import StudyForm
 from annotation.views.invitations import open_invitations
 from annotation.views.next_steps import STEPS, next_for
-from generation.models import Image, Job, Run
+from annotation.views.readers import readers_of
+from annotation.views.record_words import record_of
+from generation.models import Image
 from generation.permissions import Request, researcher_required
 from generation.runs import enqueue_run
 
@@ -36,54 +42,59 @@ ACTS = {
     "generate": studies.generate_images,
     "check": studies.mark_checked,
     "seal": studies.seal_study,
-    "open": studies.open_study,
+    "open": openings.ask_opening,
     "close": studies.close_study,
 }
-
-
-# An audit event's act and detail in words.
-RECORD = {
-    "create": "made the study: {cases} cases, {arms} arms",
-    "add reader": "added {user} as reader {reader}",
-    "invite": "invited {whom}",
-    "revoke invitation": "revoked the invitation of {whom}",
-    "accept invitation": "accepted the invitation of {whom} as reader {reader}",
-    "consent": "agreed to version {version} of the consent text as reader {reader}",
-    "revoke reader": "ended the part of reader {reader}: “{reason}”",
-    "generate": "asked for the images",
-    "check": "confirmed the images",
-    "seal": "sealed the study",
-    "audit": "audited the blinding: {verdict}",
-    "open": "opened the study to readers",
-    "close": "closed the study: {submitted} of {planned} cases handed in",
-    "unblind": "unblinded the study: “{reason}”",
+CASES_SHOWN = 8
+# The act with which each state begins.
+BEGINS = {
+    State.DRAFT: "create",
+    State.IMAGES: "generate",
+    State.CHECKED: "check",
+    State.SEALED: "seal",
+    State.RUNNING: "open",
+    State.CLOSED: "close",
+    State.UNBLINDED: "unblind",
 }
 
 
 @require_safe
 @researcher_required
 def study_list(request: Request) -> HttpResponse:
-    found = Study.objects.owned_by(request.user).annotate(
-        cases_count=Count("cases", filter=Q(cases__practice=False))
-    )
+    found = Study.objects.followed_by(request.user).real()
+    cases = Case.objects.filter(study__in=found, practice=False).values_list("study")
+    counted = dict(cases.annotate(Count("pk")).order_by())
     readings = Reading.objects.filter(reader__study__in=found).values_list("reader__study")
     done = dict(readings.annotate(Count("submitted_at")).order_by())
     planned = dict(readings.annotate(Count("pk")).order_by())
     waits_for = {step.state: step.waits_for for step in STEPS}
     rows = [
-        (study, done.get(study.pk, 0), planned.get(study.pk, 0), waits_for[study.state])
-        for study in found.order_by("-created_at")
+        (
+            study,
+            counted.get(study.pk, 0),
+            done.get(study.pk, 0),
+            planned.get(study.pk, 0),
+            waits_for[study.state],
+        )
+        for study in found.defer("manifest").order_by("-created_at")  # it is long
     ]
-    return render(request, "annotation/study_list.html", {"rows": rows})
+    context = {"rows": rows, "form": None if rows else StudyForm(request.user)}
+    return render(request, "annotation/study_list.html", context)
 
 
 @never_cache
 @require_safe
 @researcher_required
 def study(request: Request, slug: str) -> HttpResponse:
-    """Where the study stands. htmx polls the part that shows progress while images are made."""
-    study = _load(request, slug)
+    """Where the study stands; for monitors, without what is kept from them. htmx polls the part
+    that shows progress while images are made."""
+    without_manifest = Study.objects.defer("manifest")  # it is long
+    followed = get_object_or_404(without_manifest.followed_by(request.user), slug=slug)
+    study = without_manifest.managed_by(request.user).filter(pk=followed.pk).first()
+    if study is None:
+        return render(request, "annotation/study_followed.html", _followed(followed))
     context = _context(study) | open_invitations(request, study)
+    context["names_members"] = request.user.is_superuser or study.owner_id == request.user.pk
     if not request.htmx:
         return render(request, "annotation/study.html", context)
     if not context["underway"]:
@@ -111,47 +122,10 @@ def study_act(request: Request, slug: str, act: str) -> HttpResponse:
 
 @require_POST
 @researcher_required
-def study_readers(request: Request, slug: str) -> HttpResponse:
-    """Add a person who has an account as a reader."""
-    study = _load(request, slug)
-    name = request.POST.get("username", "").strip()
-    user = get_user_model().objects.filter(username=name).first()
-    if user is None:
-        messages.error(
-            request,
-            f"There is no account “{name}”. Make one first: "
-            f"manage.py add_reader {study.slug} NAME --create",
-        )
-    else:
-        try:
-            reader = readers.add_reader(study=study, user=user, by=request.user)
-        except StudyError as error:
-            messages.error(request, str(error))
-        else:
-            messages.success(request, f"{name} reads this study as {reader.pseudonym}.")
-    return redirect(study)
-
-
-@require_POST
-@researcher_required
-def study_revoke(request: Request, slug: str, number: int) -> HttpResponse:
-    """End a reader's part; their place in the plan goes to the next reader."""
-    study = _load(request, slug)
-    reader = get_object_or_404(study.readers, number=number)
-    try:
-        reason = request.POST.get("reason", "")
-        readers.revoke_reader(study=study, reader=reader, by=request.user, reason=reason)
-    except StudyError as error:
-        messages.error(request, str(error))
-    return redirect(study)
-
-
-@require_POST
-@researcher_required
 def study_run(request: Request, slug: str, pk: int, act: str) -> HttpResponse:
     """Cancel or retry one of the study's runs."""
     study = _load(request, slug)
-    run = get_object_or_404(Run.objects.filter(arm__study=study), pk=pk)
+    run = get_object_or_404(study.runs(), pk=pk)
     if act == "cancel":
         run.cancel()
     elif act == "retry":
@@ -162,86 +136,102 @@ def study_run(request: Request, slug: str, pk: int, act: str) -> HttpResponse:
     return redirect(study)
 
 
-@require_safe
-@researcher_required
-def case_sets(request: Request, slug: str, position: int) -> HttpResponse:
-    """All sets of a case beside its references, with their generators: for the researcher."""
-    study = _load(request, slug)
-    case = get_object_or_404(
-        study.cases.select_related("prompt__rephrasing_of").prefetch_related("casereference_set"),
-        position=position,
-    )
-    last = study.cases.count()
-    context = {
-        "study": study,
-        "case": case,
-        "sets": case.sets.select_related("arm__generator").prefetch_related(
-            Prefetch("image_set__images", Image.objects.order_by("index"))
-        ),
-        "last": last,
-        "previous": position - 1 or None,
-        "next": position + 1 if position < last else None,
-    }
-    return render(request, "annotation/case_sets.html", context)
-
-
 def _load(request: Request, slug: str) -> Study:
-    return get_object_or_404(Study.objects.owned_by(request.user), slug=slug)
+    return get_object_or_404(Study.objects.managed_by(request.user), slug=slug)
 
 
 def _context(study: Study) -> dict[str, Any]:
     states = [step.state for step in STEPS]
     now = states.index(study.state)
     arms = list(study.arms.select_related("generator", "run__generator"))
-    runs = [arm.run for arm in arms if arm.run]
+    runs = list(study.runs().select_related("generator"))
+    underway = any(run.unfinished for run in runs)
     cases = _cases(study, arms)
-    share = len(cases) * study.protocol.images_per_set  # of an imported run, which may hold more
+    numbers = Counter(study.cases.values_list("practice", flat=True))
+    times = _times(study)
+    sets = CaseSet.objects.filter(case__study=study, image_set__isnull=False)
+    done, total = Image.objects.filter(image_set__case_sets__in=sets).count(), sets.count()
+    total *= study.protocol.images_per_set
     found = readers.with_standing(study)
+    opening = _opening(study)
     return {
         "study": study,
-        "steps": [
-            (step, "past" if i < now else "present" if i == now else "future")
-            for i, step in enumerate(STEPS)
-        ],
-        "next": next_for(study, runs=runs, readers=found),
+        "steps": [(step, _when(i, now), times.get(step.state)) for i, step in enumerate(STEPS)],
+        **readers_of(study, found),
+        "next": next_for(
+            study,
+            # A run may have failed in sets that were sampled again since.
+            runs=runs if underway or done < total else [],
+            readers=found,
+            opening=opening,
+        ),
+        "opening": opening,
         "runs": runs if study.state == State.IMAGES else [],
-        "images_done": sum(min(run.done, share) for run in runs),
-        "images_total": share * len(runs),
-        "underway": any(run.status in (Job.Status.QUEUED, Job.Status.RUNNING) for run in runs),
-        "readers": found,
-        "readers_done": sum(reader.through for reader in found),
-        "can_add_reader": study.state not in (State.CLOSED, State.UNBLINDED),
+        "images_done": done,
+        "images_total": total,
+        "underway": underway or (opening and opening.unfinished),
         "can_unblind": study.state in (State.RUNNING, State.CLOSED) and not study.unblinded_at,
         "arms": arms,
         "cases": cases,
-        "counted": sum(not case.practice for case, _ in cases),
-        "practised": sum(case.practice for case, _ in cases),
+        "cases_total": sum(numbers.values()),
+        "counted": numbers[False],
+        "practised": numbers[True],
         "letters": LETTERS[: len(arms)],
         "balance": _balance(study, arms),
-        "record": [
-            (event, RECORD.get(event.act, event.act).format(**event.detail))
-            for event in study.events.select_related("actor").order_by("-pk")
-        ],
+        "plan": plan_lines(study.protocol),
+        "no_plan": NO_PLAN,
+        "record": record_of(study),
     }
+
+
+def _followed(study: Study) -> dict[str, Any]:
+    """What a monitor is shown: steps, readers and the record, and nothing of arms."""
+    times = _times(study)
+    states = [step.state for step in STEPS]
+    now = states.index(study.state)
+    return {
+        "study": study,
+        "steps": [(step, _when(i, now), times.get(step.state)) for i, step in enumerate(STEPS)],
+        "counted": study.cases.filter(practice=False).count(),
+        "practised": study.cases.filter(practice=True).count(),
+        **readers_of(study, readers.with_standing(study)),
+        "record": record_of(study, blinded=True),
+    }
+
+
+def _when(step: int, now: int) -> str:
+    return "past" if step < now else "present" if step == now else "future"
+
+
+def _times(study: Study) -> dict[str, datetime]:
+    """When the study came into each state."""
+    begins = {act: state for state, act in BEGINS.items()}
+    events = study.events.filter(act__in=begins).order_by("pk")
+    return {begins[act]: at for act, at in events.values_list("act", "at")}
+
+
+def _opening(study: Study) -> BlindingAudit | None:
+    """The opening that is under way, or why the last one failed."""
+    last = study.audits.first() if study.state == State.SEALED else None
+    return last if last and last.opens and (last.unfinished or last.error) else None
 
 
 def _cases(study: Study, arms: list[Arm]) -> list[tuple[Case, list[int | None]]]:
-    """Each case with the first image of its references and of each arm, where there is one."""
-    references = CaseReference.objects.filter(case__study=study, position=1)
+    """The first cases, each with the first image of its references and of each arm, where there
+    is one."""
+    cases = list(study.cases.select_related("prompt__rephrasing_of")[:CASES_SHOWN])
+    references = CaseReference.objects.filter(case__in=cases, position=1)
     firsts: dict[tuple[int, int | None], int] = {
         (case, None): image for case, image in references.values_list("case", "image")
     }
-    sets = CaseSet.objects.filter(case__study=study, image_set__images__index=0)
+    sets = CaseSet.objects.filter(case__in=cases, image_set__images__index=0)
     for case, arm, image in sets.values_list("case", "arm", "image_set__images"):
         firsts[case, arm] = image
-    fixed = CaseImage.objects.filter(case_set__case__study=study, position=1)
+    fixed = CaseImage.objects.filter(case_set__case__in=cases, position=1)
     for case, arm, image in fixed.values_list("case_set__case", "case_set__arm", "image"):
         firsts[case, arm] = image
     columns = [None, *(arm.pk for arm in arms)]
-    return [
-        (case, [firsts.get((case.pk, column)) for column in columns])
-        for case in study.cases.select_related("prompt__rephrasing_of")
-    ]
+    return [(case, [firsts.get((case.pk, column)) for column in columns]) for case in cases]
 
 
 def _balance(study: Study, arms: list[Arm]) -> list[tuple[Arm, list[int]]]:
@@ -250,7 +240,7 @@ def _balance(study: Study, arms: list[Arm]) -> list[tuple[Arm, list[int]]]:
         return []  # every set is an A
     planned = ReadingSet.objects.filter(
         reading__reader__study=study, reading__kind=Reading.Kind.CASE
-    )
+    ).exclude(reading__reader__state=Reader.State.REVOKED)
     counts = Counter(planned.values_list("case_set__arm", "letter"))
     if not counts:
         return []

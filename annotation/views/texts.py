@@ -28,7 +28,7 @@ def reading_texts() -> dict[str, str]:
         "stranger": _("{why}. Kept here: {n}. Sign in again and come back:"),
         "signedOut": _("You were signed out"),
         "somebody": _("Somebody else is signed in"),
-        "closed": _("This study is closed, or somebody else is signed in"),
+        "closed": _("This study is not open to you now, or somebody else is signed in"),
         "wait": _("Your answers wait in this browser. Go on as soon as they are saved."),
         "undone": _("Undone: the answer before counts again."),
         "undoFirst": _("There was no answer before: choose another one."),

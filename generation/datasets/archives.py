@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import EIO
+from functools import partial
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -24,6 +25,10 @@ _ENCRYPTED = 0x1
 _BESIDE = {"__macosx", "thumbs.db", "desktop.ini"}
 
 
+class RefusedFile(OSError):
+    """Raised on reading a file whose entry in the ZIP can't be trusted."""
+
+
 @dataclass(frozen=True)
 class Archive:
     """Files by their names, whose folders are separated by “/”; hidden files are left out.
@@ -36,11 +41,15 @@ class Archive:
 
 
 @contextmanager
-def open_archive(path: Path | IO[bytes], *, name: str = "") -> Iterator[Archive]:
+def open_archive(
+    path: Path | IO[bytes], *, name: str = "", refused: list[str] | None = None
+) -> Iterator[Archive]:
     """A folder, or a ZIP as a path or an open file, for as long as the ``with`` lasts.
 
     Args:
         name: of the archive in messages; by default the path's.
+        refused: where given, what is wrong with single files of a ZIP goes here, so that
+            the others can be looked at too; reading those files raises `RefusedFile`.
 
     Raises:
         DatasetError: there is no such folder, it is no whole ZIP, or there are names that lead
@@ -58,7 +67,13 @@ def open_archive(path: Path | IO[bytes], *, name: str = "") -> Iterator[Archive]
         problem = f"{name} is no ZIP, or only a part of one: make or send it again ({error})."
         raise DatasetError([problem]) from error
     with archive:
-        yield Archive(name, _zip(archive, name))
+        problems: list[str] = []
+        files = _zip(archive, name, problems)
+        if refused is None and problems:
+            raise DatasetError(problems)
+        if refused is not None:
+            refused += problems
+        yield Archive(name, files)
 
 
 def _folder(folder: Path) -> dict[str, Callable[[], bytes]]:
@@ -81,7 +96,7 @@ def _folder(folder: Path) -> dict[str, Callable[[], bytes]]:
     return files
 
 
-def _zip(archive: ZipFile, name: str) -> dict[str, Callable[[], bytes]]:
+def _zip(archive: ZipFile, name: str, problems: list[str]) -> dict[str, Callable[[], bytes]]:
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     total = sum(entry.file_size for entry in entries)
     if len(entries) > MAX_FILES or total > MAX_TOTAL:
@@ -92,20 +107,22 @@ def _zip(archive: ZipFile, name: str) -> dict[str, Callable[[], bytes]]:
             ]
         )
     files: dict[str, Callable[[], bytes]] = {}
-    problems = []
     for entry in entries:
         inside = entry.filename.replace("\\", "/")  # as some programs on Windows write it
         if problem := _entry_problem(entry, inside):
             problems.append(problem)
+            files.setdefault(inside, partial(_refuse, problem))
         elif _beside(inside):
             continue
         elif inside in files:
             problems.append(f"{inside} stands twice in {name}: keep one.")
         else:
             files[inside] = _reader(archive, entry)
-    if problems:
-        raise DatasetError(problems)
     return files
+
+
+def _refuse(problem: str) -> bytes:
+    raise RefusedFile(problem)
 
 
 def _entry_problem(entry: ZipInfo, name: str) -> str | None:

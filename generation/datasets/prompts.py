@@ -1,11 +1,10 @@
 """A prompts file: a column ``prompt``; if wanted, ``rephrasing`` and ``reference_caption``."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 from generation.datasets import DatasetError
 from generation.datasets.records import MAX_CAPTION
-from generation.datasets.tables import read_rows
+from generation.datasets.tables import File, read_rows
 
 
 @dataclass(frozen=True)
@@ -15,9 +14,10 @@ class PromptRow:
     prompt: str
     rephrasing: str = ""
     reference_caption: str = ""
+    line: int = field(default=0, compare=False)
 
 
-def read_prompts(file: Path) -> list[PromptRow]:
+def read_prompts(file: File) -> list[PromptRow]:
     """Read and check a prompts file; other columns are left alone.
 
     Raises DatasetError with every problem: empty, overlong or repeated prompts, a rephrasing equal
@@ -28,7 +28,7 @@ def read_prompts(file: Path) -> list[PromptRow]:
     seen: dict[str, int] = {}
     for line, cells in read_rows(file, required={"prompt"}):
         row = PromptRow(
-            cells["prompt"], cells.get("rephrasing", ""), cells.get("reference_caption", "")
+            cells["prompt"], cells.get("rephrasing", ""), cells.get("reference_caption", ""), line
         )
         if not row.prompt:
             problems.append(f"{file.name}, line {line}: the prompt is empty.")

@@ -60,14 +60,20 @@ def read_named(
 
 def _text(file: File) -> str:
     try:
-        return file.read_bytes().decode("utf-8-sig")
+        return decoded(file.read_bytes(), file.name)
     except OSError as error:
         raise DatasetError([f"{file} can't be read: {error.strerror}."]) from error
+
+
+def decoded(content: bytes, name: str) -> str:
+    """Raises DatasetError, naming the line, when it is not UTF-8."""
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise DatasetError(
             [
-                f"{file.name}, line {line}: byte 0x{error.object[error.start]:02x} is not UTF-8. "
+                f"{name}, line {line}: byte 0x{error.object[error.start]:02x} is not UTF-8. "
                 "Save the file as UTF-8 (in Excel: “CSV UTF-8”)."
             ]
         ) from error

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from generation.models.corpus import Dataset
+from generation.models.corpus import Dataset, Image
 
 IMPORTED = "imported"  # the family of generators whose images were made elsewhere
 
@@ -29,6 +29,9 @@ class Generator(models.Model):
         null=True,
         blank=True,
         related_name="generators",
+    )
+    trained_split = models.CharField(
+        max_length=10, choices=Image.Split, default=Image.Split.TRAIN, help_text="Of that data set."
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

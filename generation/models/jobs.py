@@ -34,7 +34,7 @@ class Progress(models.Model):
     message = models.CharField(max_length=200, blank=True, help_text="What it is doing now.")
     error = models.TextField(blank=True)
     cancel_requested = models.BooleanField(default=False)
-    queued_at = models.DateTimeField(auto_now_add=True)
+    queued_at = models.DateTimeField(default=timezone.now, editable=False)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 

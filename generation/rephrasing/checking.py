@@ -1,6 +1,7 @@
 """Whether a rephrasing that somebody else made still asks for the same."""
 
 from collections import Counter
+from functools import lru_cache
 
 from generation.rephrasing import lexicon
 from generation.rephrasing.meaning import Meaning, NotUnderstood, meaning
@@ -21,6 +22,15 @@ def difference(original: str, rephrasing: str) -> str:
     if not changed and before is not None and after is not None:
         return f"it reads as {after}, the prompt as {before}"
     return changed
+
+
+@lru_cache(maxsize=2**16)
+def findings(text: str) -> frozenset[str]:
+    """What a text says is to be seen, whatever its number, place and size; empty where no word is
+    known. In a text with a denial, all that it names counts as absent."""
+    read = items(text)
+    denied = "no " if any(item.kind in ("denial", "afterwards") for item in read) else ""
+    return frozenset(denied + name for name in _named(read, "thing", "things"))
 
 
 def _understood(text: str) -> Meaning | None:

@@ -31,3 +31,10 @@ def per_minute(per_second: float) -> str:
 def two_figures(number: float) -> str:
     """A positive number with two significant figures, and all digits from 10 on."""
     return f"{number:.0f}" if number >= 9.95 else f"{number:.2g}"
+
+
+@register.filter
+def clock(seconds: float) -> str:
+    """Minutes and seconds that were measured: ``1:04``."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"

@@ -44,6 +44,8 @@ CHANGES = {
         m,
     ),
     "a constant metric": lambda s, m: (s, m.assign(value=0.3)),
+    "a metric that is the arm": lambda s, m: (s, m.assign(value=m["arm"].str[-1].astype(float))),
+    "each case in one arm": lambda s, m: (s[s["case"] % 3 == s["arm"].str[-1].astype(int)], m),
     "scores that are the arm": lambda s, m: (s.assign(value=s["arm"].str[-1].astype(float)), m),
     "scores that are the case": lambda s, m: (s.assign(value=s["case"].astype(float)), m),
     "scores that are the metric": lambda s, m: (

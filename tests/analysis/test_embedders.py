@@ -201,10 +201,12 @@ def test_a_local_hub_file_serves_as_the_hub_does(local_biomedclip, monkeypatch, 
         for source in ("hf-hub:lab/biomedclip", f"local-dir:{folder}")
     )
     assert from_hub.fingerprint == local.fingerprint
+    assert (from_hub.revision, local.revision) == ("0" * 40, "")
     pinned = load_embedder(
         "biomedclip", sources={"biomedclip": "hf-hub:lab/biomedclip@" + "0" * 40}
     )
     assert pinned.fingerprint == local.fingerprint
+    assert pinned.revision == "0" * 40
 
 
 @pytest.fixture(scope="module")

@@ -191,3 +191,46 @@ def test_disguised_copies_are_the_nearest_pairs_too(polyps, thirds, embed, view)
 def test_real_images_that_were_not_copied_give_no_evidence(polyps, thirds, embed, view):
     found = compared(polyps, thirds, embed, view)
     assert found.sentence().startswith("No evidence of copying"), found.sentence()
+
+
+def test_agreement_is_highest_for_collapse_and_lowest_between_subjects(sets):
+    agreement = METRICS["agreement"].function
+    real, other = sets["real"], sets["other"]
+    same = agreement([np.repeat(other[:1], 5, axis=0)] * 2)
+    assert same == pytest.approx(1)  # as its description warns
+    assert same > agreement([real, other]) > agreement([sets["chests"], other])
+
+
+def test_utility_falls_as_what_was_generated_resembles_its_prompt_less(sets, thirds):
+    """Two prompts, polyps and radiographs: trained on one half, tested on the other."""
+
+    def useful(polyps, labels):
+        chests, half = sets["chests"], N // 2
+        features = np.concatenate([polyps[:half], chests[:half]])
+        tested = np.concatenate([sets["real"][half:], chests[half:]])
+        truth = np.repeat([0, 1], half)
+        training = np.concatenate([thirds[2][:half], chests[:half]])
+        return METRICS["utility"].function(features, labels, training, truth, tested, truth).value
+
+    right = np.repeat([0, 1], N // 2)
+    fair = useful(sets["other"], right)
+    assert fair > 0.95
+    half_wrong = np.where(np.arange(N) % 2, right, 1 - right)
+    assert useful(sets["other"], half_wrong) < 0.75
+    assert useful(sets["other"], 1 - right) < 0.1
+
+
+# By its key what tests a metric on real images, or why none does.
+TESTED = {
+    "energy", "mmd", "mmd_study", "frechet", "fbd", "kid", "fidelity", "precision", "recall",
+    "density", "coverage", "diversity", "ms_ssim", "copying", "copying_tiles", "copying_hashes",
+    "agreement", "utility",
+}  # fmt: skip
+UNTESTED = {
+    "fid": "FBD's formula on Inception's weights, which no package ships",
+    "clip_score": "needs a trained text tower, which no package ships",
+}
+
+
+def test_every_metric_that_can_be_is_tested_here():
+    assert TESTED | set(UNTESTED) == set(METRICS)

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from analysis import charts
-from analysis.export import REPORT_TABLES, STUDY_TABLES
+from analysis.export import csv_files
 from analysis.models import Report
 from annotation.models import Study
 from tests.analysis.builders import a_rated_study, know_features
@@ -29,9 +29,9 @@ def test_it_computes_here_and_writes_every_table_and_figure(tmp_path):
     assert report.status == "done"
     assert report.results["sentences"][0] in out.getvalue()
     names = {file.name for file in folder.iterdir()}
-    tables = {f"{name}.csv" for name in {**STUDY_TABLES, **REPORT_TABLES}}
+    tables = {f"{name}.csv" for name in csv_files(report)}
     figures = {f"{name}.{form}" for name in charts.names(report.results) for form in ("svg", "png")}
-    assert names == tables | figures | {"results.json", "SHA256SUMS"}
+    assert names == tables | figures | {"report.pdf", "results.json", "SHA256SUMS"}
     with zipfile.ZipFile(archive) as packed:
         assert {name: packed.read(name) for name in packed.namelist()} == {
             file.name: file.read_bytes() for file in folder.iterdir()

@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 from django.test import override_settings
 
-from analysis import charts, sentences
+from analysis import charts, section_words
 from analysis.export import REPORT_TABLES, csv_text, zip_of
 from analysis.models import Figure, Report
 from analysis.tables import tables_of
@@ -204,7 +204,9 @@ class TestFiles:
                 assert hashlib.sha256(archive.read(name)).hexdigest() == digest, name
 
     def test_every_figure_is_drawn_from_the_results_alone(self, everything, results):
-        assert set(everything["svg"]) == {"scores", "metrics", "preference", "following"}
+        assert set(everything["svg"]) == {
+            "scores", "metrics", "preference", "following", "tiers"
+        }  # fmt: skip
         for name, svg in everything["svg"].items():
             assert charts.draw(name, results).decode() == svg, name
 
@@ -241,7 +243,8 @@ def test_nothing_to_say_is_said_with_its_reason():
     results = {
         "preference": [fit], "following": [], "comparisons": [], "leader": None,
         "reader_pairs": [], "attention": [], "orders": [], "blinding": None, "metric_findings": [],
+        "missing": [], "flags": [], "counts": {"readings": 0, "readings_submitted": 0},
     }  # fmt: skip
-    said = sentences.by_section(results)
+    said = section_words.by_section(results)
     assert said["preference"] == ["Which set readers prefer can't be told: no rankings."]
     assert "can't be told: no metric has values beside scores." in said["following"][0]

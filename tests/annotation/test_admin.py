@@ -32,6 +32,10 @@ def rows(running_study, alice):
         reader=reading.reader, reading_set=shown, question="real", answer="no"
     )
     models.Invitation.objects.create(study=running_study, token="one", email="dora@example.org")
+    models.ResearcherInvitation.objects.create(token="two", email="olga@example.org")
+    models.Member.objects.create(study=running_study, user=a_user("victor"), role="monitor")
+    models.Preference.objects.create(user=alice, language="ru")
+    models.BlindingAudit.objects.create(study=running_study, opens=False)
     models.SavedProtocol.objects.create(owner=alice, name="Good", data=running_study.protocol_data)
 
 

@@ -15,6 +15,7 @@ from annotation.errors import StudyError
 from annotation.manifest import build_manifest, manifest_digest
 from annotation.models import Reading, ShownImage, Study
 from annotation.studies import open_study
+from generation.jobs import perform_next
 from generation.models import Generator
 from generation.permissions import is_researcher
 from tests import builders
@@ -46,7 +47,10 @@ class Site:
             path("<slug>/<int:position>/more/", self.more, name="more"),
             path("<slug>/<int:position>/image/<token>", self.picture, name="reading-image"),
         ]
-        study = [path("studies/<slug>/", self.researchers_page, name="study")]
+        study = [
+            path("studies/<slug>/", self.researchers_page, name="study"),
+            path("accounts/", self.overview, name="account"),
+        ]
         generation = [
             path("generators/", self.generators, name="generators"),
             path("images/<int:pk>/", self.researchers_page, name="image"),
@@ -106,10 +110,10 @@ def audit(settings, sealed):
 
 def test_every_page_and_image_of_every_reader_is_looked_at(audit):
     clean = audit()
-    # Each reader's: home, two links, the overview and the choice of language, three times; in 4
-    # readings a page and one more, before and after the references were seen, 8 images, and the
-    # page after the answers.
-    assert clean.responses == 2 * (3 * 5 + 4 * (2 + 2 + 8 + 1))
+    # Each reader's: home, two links, the account, the overview and the choice of language, three
+    # times; in 4 readings a page and one more, before and after the references were seen, 8 images,
+    # and the page after the answers.
+    assert clean.responses == 2 * (3 * 6 + 4 * (2 + 2 + 8 + 1))
     assert (clean.readers, clean.readings, clean.planned) == (2, 8, 8)
     assert clean.not_sought == []
     assert [finding.split(" ", 1)[1] for finding in clean.findings] == [
@@ -219,7 +223,7 @@ def test_the_command_says_what_was_fetched_sought_and_found_and_keeps_it(sealed)
 def test_the_command_fails_on_a_finding(settings, sealed):
     settings.ROOT_URLCONF = Site(body=_generator().name).urls
     out = StringIO()
-    with pytest.raises(CommandError, match="findings in 134 responses"):
+    with pytest.raises(CommandError, match="findings in 140 responses"):
         call_command("audit_blinding", sealed.slug, stdout=out)
     assert f"R1 /read/polyps/1/: “{_generator().name}” (plain)" in out.getvalue()
 
@@ -248,7 +252,10 @@ def audit_page(client, sealed, alice):
     address = reverse("annotation:study-audit", args=[sealed.slug])
 
     def fetch(*, run=False):
-        response = client.post(address, follow=True) if run else client.get(address)
+        if run:
+            client.post(address)
+            perform_next(["cpu"])
+        response = client.get(address)
         return " ".join(response.content.decode().split())
 
     return fetch

@@ -6,12 +6,13 @@ import pytest
 from django.urls import reverse
 
 from annotation.audits import audit_blinding
+from annotation.drafts import create_study
 from annotation.errors import StudyError
 from annotation.manifest import still_as_sealed
 from annotation.models import CaseSet, ShownImage, Study
 from annotation.readers import add_reader
 from annotation.real_images import choose_references
-from annotation.studies import create_study, generate_images, mark_checked, open_study, seal_study
+from annotation.studies import generate_images, mark_checked, open_study, seal_study
 from generation.imported_sets import import_sets
 from generation.models import Image
 from tests.builders import a_dataset, a_generator, a_protocol, a_user
@@ -126,10 +127,8 @@ def test_the_owner_sees_imported_sets_in_the_study_and_nobody_else_does(
     image = Image.objects.filter(image_set__run__generator=generators[0]).first()
     address = reverse("generation:image", args=[image.pk])
     client.force_login(alice)
-    assert (
-        address
-        in client.get(reverse("annotation:case-sets", args=[study.slug, 1])).content.decode()
-    )
+    gallery = client.get(reverse("analysis:gallery", args=[study.slug])).content.decode()
+    assert reverse("annotation:study-image", args=[study.slug, image.pk]) in gallery
     assert client.get(address).status_code == 200
     client.force_login(a_user("victor", researcher=True))
     assert client.get(address).status_code == 404

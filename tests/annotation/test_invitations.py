@@ -12,11 +12,11 @@ from django.core import mail
 from django.test import RequestFactory
 from django.urls import reverse
 
-from annotation import invitations
+from annotation import invitations, links
+from annotation.account_forms import AccountForm
 from annotation.errors import StudyError
 from annotation.models import AuditEvent, Invitation, Reader, Study
 from annotation.readers import revoke_reader
-from annotation.views.invitations import AccountForm
 from tests import builders
 from tests.annotation.at_once import at_once
 
@@ -46,7 +46,7 @@ def invite(study, email=""):
 
 
 def path_of(invitation):
-    return reverse("annotation:invitation-open", args=[invitations.link_of(invitation)])
+    return reverse("annotation:invitation-open", args=[links.link_of(invitation)])
 
 
 def opened(client, invitation):
@@ -222,7 +222,7 @@ class TestOpening:
         invitation = invite(study)
         invitations.accept(invitation=invitation, account=lambda: bob)
         dan = builders.a_user("dan")
-        with pytest.raises(invitations.InvitationError, match="accepted already"):
+        with pytest.raises(links.InvitationError, match="accepted already"):
             invitations.accept(invitation=invitation, account=lambda: dan)
         client.force_login(dan)
         response = opened(client, invitation)
@@ -276,14 +276,14 @@ class TestOpening:
     def test_a_guessed_link_is_refused_before_the_database_is_asked(
         self, study, django_assert_num_queries
     ):
-        link = invitations.link_of(invite(study))
+        link = links.link_of(invite(study))
         name, signature = link.split(".")
         for guess in (name, f"{name}.{signature[:-2]}AA", f"x{link}", "", "\0"):
             with (
                 django_assert_num_queries(0),
-                pytest.raises(invitations.InvitationError, match="not complete"),
+                pytest.raises(links.InvitationError, match="not complete"),
             ):
-                invitations.find_invitation(guess)
+                links.find_link(Invitation, guess)
 
     def test_without_a_link_the_page_asks_for_it(self, client):
         assert "This link is not complete" in text_of(client.get(PAGE))
@@ -328,7 +328,7 @@ def test_links_differ_and_are_long_enough_never_to_be_guessed(study):
 
 def test_the_whole_address_is_that_of_the_site(study):
     request = RequestFactory().get("/", SERVER_NAME="localhost", secure=True)
-    address = invitations.address_of(invite(study), request)
+    address = links.address_of(invite(study), request)
     assert address.startswith("https://localhost/invitation/")
 
 
@@ -343,7 +343,7 @@ def test_of_many_who_accept_at_once_one_is_a_reader(study):
             for user in people
         ]
     )
-    assert [type(error) for error in errors] == [invitations.InvitationError] * 3
+    assert [type(error) for error in errors] == [links.InvitationError] * 3
     assert study.readers.filter(user__in=people).count() == 1
 
 
@@ -356,5 +356,5 @@ def test_an_account_is_made_once_by_a_double_click(study):
     errors = at_once(
         [partial(invitations.accept, invitation=invitation, account=form.save) for form in forms]
     )
-    assert [type(error) for error in errors] == [invitations.InvitationError]
+    assert [type(error) for error in errors] == [links.InvitationError]
     assert User.objects.filter(username="dave").count() == 1

@@ -6,6 +6,7 @@ import pytest
 
 from analysis.dataset import case_frame, ranking_frame, score_frame
 from annotation.audits import audit_blinding
+from annotation.drafts import create_study
 from annotation.errors import AnswerError, StudyError
 from annotation.models import CaseImage, Comment, Flag, Reading, Score
 from annotation.protocols import Criterion, Protocol, ProtocolError, load_protocol, presets
@@ -18,7 +19,7 @@ from annotation.readings import (
     save_ranking,
     save_score,
 )
-from annotation.studies import create_study, open_study, seal_study
+from annotation.studies import open_study, seal_study
 from generation.models import Image
 from tests.builders import State, a_draft, a_protocol, a_reading, a_study, a_user, rate
 

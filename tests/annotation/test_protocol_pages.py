@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -10,8 +11,10 @@ from django.core.management.base import CommandError
 from django.urls import reverse
 
 from annotation.models import SavedProtocol, Study
+from annotation.plan_form import ClaimForm, PlanForm
 from annotation.protocol_form import CriterionForm, ProtocolEditor, ProtocolForm
 from annotation.protocols import Criterion, Protocol, load_protocol, presets
+from annotation.protocols.plan import AnalysisPlan, Claim
 from annotation.saved_protocols import find_protocol, save_protocol
 from tests import builders
 
@@ -34,7 +37,8 @@ def filled(protocol, *, name="My own", **changes):
     editor = ProtocolEditor(protocol, name=name, source=protocol.source, version=1)
     data = {field.html_name: field.value() for field in editor.form}
     data |= {f.html_name: f.value() for f in editor.criteria.management_form}
-    for form in editor.criteria:
+    data |= {f.html_name: f.value() for f in editor.plan.claims.management_form}
+    for form in (*editor.criteria, editor.plan.form, *editor.plan.claims):
         data |= {field.html_name: field.value() for field in form}
     data |= {key.replace("__", "-"): value for key, value in changes.items()}
     return {key: value for key, value in data.items() if value is not None and value is not False}
@@ -46,9 +50,11 @@ def text_of(response):
 
 
 def test_the_form_asks_for_all_that_a_protocol_is():
-    derived = {"key", "version", "criteria", "language", "translations"}
+    derived = {"key", "version", "criteria", "plan", "language", "translations"}
     assert {*ProtocolForm.base_fields, *derived} == {*Protocol.__dataclass_fields__}
     assert {*CriterionForm.base_fields} == {*Criterion.__dataclass_fields__}
+    assert {*PlanForm.base_fields, "claims"} == {*AnalysisPlan.__dataclass_fields__}
+    assert {*ClaimForm.base_fields} == {*Claim.__dataclass_fields__}
 
 
 @pytest.mark.parametrize("preset", presets())
@@ -135,7 +141,7 @@ class TestCriteria:
         data = filled(load_protocol("medisyn"))
         data |= {"criteria-TOTAL_FORMS": "1", "act": "remove-0"}
         body = researcher.post(copy_of("medisyn"), data).content.decode()
-        assert body.count("<legend>") == 1
+        assert body.count("<legend>Criterion") == 1
 
     def test_a_new_one_gets_a_key_of_its_own(self, researcher, alice):
         data = filled(load_protocol("medisyn"))
@@ -261,6 +267,8 @@ def test_the_command_takes_one_s_own_protocol_and_names_those_that_there_are(res
         "owner": "alice",
     }
     call_command("create_study", **options, protocol="my-own", stdout=StringIO())
-    assert Study.objects.get().protocol == find_protocol("my-own", owner=alice)
+    own = find_protocol("my-own", owner=alice)
+    named = replace(own.plan, embedder="efficientnet-lite0")  # of the site, which the study fixes
+    assert Study.objects.get().protocol == replace(own, plan=named)
     with pytest.raises(CommandError, match=r"No protocol “nix”; there are: .*medisyn, .*, my-own"):
         call_command("create_study", **options, protocol="nix")

@@ -32,7 +32,7 @@ def test_the_slot_of_a_reader_whose_part_ended_goes_to_the_next(alice):
     ]
     assert add_reader(study=study, user=a_user("erik"), by=alice).slot == 3
     event = study.events.get(act="revoke reader")
-    assert event.detail == {"reader": "R1", "reason": "On leave."}
+    assert (event.told["reader"], event.told["reason"]) == ("R1", "On leave.")
 
 
 def plan_of(reader):

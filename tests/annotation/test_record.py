@@ -1,11 +1,14 @@
 """The record of acts is chained: what is changed, removed or put in is found."""
 
-from importlib import import_module
+import hashlib
+import json
 from io import StringIO
 
 import pytest
-from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 
 from annotation.models import AuditEvent, Study
 from annotation.record import faults
@@ -35,11 +38,13 @@ def test_an_untouched_record_is_whole(study, alice):
 
 FORGERIES = {
     "a reason reworded": (
-        lambda study: study.events.filter(act="unblind").update(detail={"reason": "By mistake."}),
+        lambda study: study.events.filter(act="unblind").update(
+            personal={"reason": {"text": "By mistake.", "salt": "0" * 32}}
+        ),
         "was changed",
     ),
     "another actor": (
-        lambda study: study.events.filter(act="seal").update(actor_name="mallory"),
+        lambda study: study.events.filter(act="seal").update(actor_role="R1"),
         "was changed",
     ),
     "an event removed": (
@@ -69,9 +74,67 @@ def test_a_forgery_is_found(study, what):
         call_command("verify_audit", study.slug, stdout=StringIO())
 
 
-def test_events_from_before_are_chained_by_the_migration(study):
-    AuditEvent.objects.filter(study=study).update(previous="", digest="", actor_name="")
-    Study.objects.filter(pk=study.pk).update(record_digest="")
-    import_module("annotation.migrations.0007_chained_events").chain_what_is_there(apps, None)
-    study.refresh_from_db()
+def test_what_was_erased_of_people_breaks_nothing(study):
+    event = study.events.get(act="unblind")
+    assert event.told["reason"] == "All readings are in."
+    assert event.who == "alice"
+    for event in study.events.all():
+        assert "alice" not in f"{event.detail} {event.commitments} {event.actor_role}"
+        event.personal = {}
+        event.save()
     assert faults(study) == []
+    event = study.events.get(act="unblind")
+    assert event.told["reason"] == "(erased)"
+    assert event.who == "Owner"
+
+
+def test_equal_names_are_committed_to_differently(study):
+    events = study.events.filter(commitments__has_key="actor")
+    assert len({event.commitments["actor"] for event in events}) == len(events) > 1
+
+
+BEFORE = [("annotation", "0010_pauses_expiry_and_audits_as_jobs")]
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_records_from_before_are_chained_anew_and_broken_ones_stay_broken():
+    executor = MigrationExecutor(connection)
+    executor.migrate(BEFORE)
+    old = executor.loader.project_state(BEFORE).apps
+    alice = old.get_model("auth", "User").objects.create(username="alice")
+    for slug in ("whole", "forged"):
+        study = old.get_model("annotation", "Study").objects.create(
+            title=slug, slug=slug, owner=alice, protocol_data={}, seed=1
+        )
+        previous = ""
+        for number, (act, detail) in enumerate(
+            [("create", {"cases": 1.5}), ("add reader", {"reader": "R1", "user": "bob"})], 1
+        ):
+            now = timezone.now()
+            content = {
+                "study": slug, "number": number, "actor": "alice", "act": act, "detail": detail,
+                "at": now.isoformat(), "previous": previous,
+            }  # fmt: skip
+            canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+            digest = hashlib.sha256(canonical.encode()).hexdigest()
+            study.events.create(
+                number=number, actor=alice, actor_name="alice", act=act, detail=detail, at=now,
+                previous=previous, digest=digest,
+            )  # fmt: skip
+            previous = digest
+        type(study).objects.filter(pk=study.pk).update(record_digest=previous)
+    old.get_model("annotation", "AuditEvent").objects.filter(study__slug="forged", number=2).update(
+        actor_name="mallory"
+    )
+
+    executor = MigrationExecutor(connection)
+    executor.migrate(executor.loader.graph.leaf_nodes())
+
+    whole = Study.objects.get(slug="whole")
+    assert faults(whole) == []
+    added = whole.events.get(number=2)
+    assert (added.detail, added.told["user"]) == ({"reader": "R1"}, "bob")
+    assert (added.who, added.actor_role) == ("alice", "owner")
+    assert len(whole.events.get(act="renew record").detail["before"]) == 64
+    assert any("was changed" in fault for fault in faults(Study.objects.get(slug="forged")))

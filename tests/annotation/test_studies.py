@@ -1,19 +1,23 @@
-import pytest
+from dataclasses import replace
 
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from annotation.drafts import create_study
 from annotation.errors import StudyError
 from annotation.manifest import build_manifest, manifest_digest, still_as_sealed
 from annotation.models import CaseSet, Reading, Study
 from annotation.real_images import choose_references
 from annotation.studies import (
     close_study,
-    create_study,
     generate_images,
     mark_checked,
     open_study,
     seal_study,
     unblind_study,
 )
-from generation.models import Generator, Image, Prompt, Run
+from generation.models import Generator, Image, ImageSet, Prompt, Run
 from tests import builders
 from tests.builders import a_dataset, a_draft, a_generator, a_protocol, a_study, a_user, an_image
 
@@ -50,7 +54,8 @@ def test_a_draft_has_a_case_for_each_prompt_and_an_arm_for_each_generator(alice)
     for case in study.cases.all():
         shown = [link.image for link in case.casereference_set.all()]
         assert shown == parts["references"][case.prompt_id]
-    assert study.protocol == parts["protocol"]
+    plan = replace(parts["protocol"].plan, embedder=settings.EMBEDDER)  # where it names none
+    assert study.protocol == replace(parts["protocol"], plan=plan)
     assert [event.act for event in study.events.all()] == ["create"]
 
 
@@ -397,7 +402,7 @@ def test_unblinding_a_running_study_is_recorded_and_lets_it_run(running_study, a
     assert running_study.state == State.RUNNING
     assert running_study.results_visible
     event = running_study.events.get(act="unblind")
-    assert (event.actor, event.detail["reason"]) == (alice, "Safety question")
+    assert (event.actor, event.told["reason"]) == (alice, "Safety question")
     with pytest.raises(StudyError, match="already"):
         unblind_study(study=running_study, by=alice, reason="Again")
     close_study(study=running_study, by=alice)
@@ -414,3 +419,27 @@ def test_unblinding_needs_a_reason(running_study, alice):
     with pytest.raises(StudyError, match="Say why"):
         unblind_study(study=running_study, by=alice, reason="  ")
     assert not running_study.results_visible
+
+
+def test_a_study_of_more_than_a_thousand_sets_is_checked(alice):
+    study = a_draft(owner=alice, pairs=65, arms=8, protocol=a_protocol(images_per_set=1))
+    cases = list(study.cases.all())
+    for arm in study.arms.all():
+        arm.run = Run.objects.create(
+            generator=arm.generator, images_per_set=1, seed=1, created_by=alice, status="done"
+        )
+        arm.save()
+        sets = ImageSet.objects.bulk_create(
+            ImageSet(run=arm.run, prompt=case.prompt, completed_at=timezone.now()) for case in cases
+        )
+        Image.objects.bulk_create(
+            Image(kind="generated", file="x", sha256="x", width=1, height=1, image_set=s, index=0)
+            for s in sets
+        )
+        CaseSet.objects.bulk_create(
+            CaseSet(case=case, arm=arm, image_set=s) for case, s in zip(cases, sets, strict=True)
+        )
+    Study.objects.filter(pk=study.pk).update(state=State.IMAGES)
+    mark_checked(study=study, by=alice)
+    assert study.state == State.CHECKED
+    assert CaseSet.objects.filter(links__position=1).count() == 8 * 130

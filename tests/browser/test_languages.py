@@ -8,7 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from annotation.invitations import invite, link_of
+from annotation.invitations import invite
+from annotation.links import link_of
 from annotation.models import Reading, Score, Study
 from annotation.protocols import load_protocol
 from annotation.readings import see_references

@@ -5,7 +5,8 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from annotation.invitations import invite, link_of
+from annotation.invitations import invite
+from annotation.links import link_of
 from annotation.models import Guess, Reader, Study
 from annotation.readings import save_comment, save_flag
 from tests import builders

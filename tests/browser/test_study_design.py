@@ -68,7 +68,7 @@ def test_criteria_are_added_moved_and_removed_while_all_that_was_typed_stays(
     page.goto(
         live_server.url + reverse("annotation:protocol-copy", args=["preset", "prompt-to-polyp"])
     )
-    legends = page.locator(".criterion legend")
+    legends = page.locator("#criteria .criterion legend")
     expect(legends).to_have_count(6)
     page.fill("#id_name", "Two questions")
     for left in (5, 4, 3, 2, 1):
@@ -80,6 +80,12 @@ def test_criteria_are_added_moved_and_removed_while_all_that_was_typed_stays(
     page.select_option("#id_criteria-1-kind", "yes_no")
     page.click("#up-1")
     expect(legends.first).to_contain_text("Would you use them?")
+    page.locator("button[value=save]").first.click()
+    expect(page.locator("main")).to_contain_text(
+        "criterion prompt_faithfulness, which is not rated"
+    )
+    for claim in (1, 2):  # of criteria that are gone
+        page.select_option(f"#id_claims-{claim}-metric", "")
     page.locator("button[value=save]").first.click()
     expect(page.locator("main")).to_contain_text("“Two questions” is saved.")
     saved = SavedProtocol.objects.get().protocol

@@ -92,7 +92,7 @@ def test_a_revoked_reader_and_a_reader_of_nothing_see_no_study(client):
 def test_a_researcher_who_reads_elsewhere_has_both(client):
     builders.a_study(readers=("erin",))
     text = text_of(signed_in(client, "erin", researcher=True).get(HOME))
-    assert "My readings Studies Generators" in text
+    assert "My readings Studies Data Generators" in text
     assert "0 of 4 cases done" in text
 
 
@@ -113,7 +113,7 @@ def test_no_page_holds_inline_script_or_style_and_each_forbids_them(client):
     for address in (
         reverse("annotation:study-list"),
         study.get_absolute_url(),
-        reverse("annotation:case-sets", args=[study.slug, 1]),
+        reverse("analysis:gallery", args=[study.slug]),
         reverse("generation:generator-list"),
         reverse("generation:generator", args=[study.arms.first().generator.slug]),
     ):

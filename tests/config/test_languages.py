@@ -92,6 +92,7 @@ def test_russian_numbers_take_the_right_form(n, words):
 
 
 def test_the_browser_is_answered_in_the_language_that_it_asks_for(client):
+    builders.a_user("bob")  # else signing in leads to the first account
     body = client.get(reverse("login"), headers={"Accept-Language": "ru-RU,ru;q=0.9"}).content
     assert '<html lang="ru">' in body.decode()
     assert "Войти" in body.decode()
@@ -101,6 +102,7 @@ def test_the_browser_is_answered_in_the_language_that_it_asks_for(client):
 
 
 def test_a_choice_is_kept_and_leads_back_to_where_it_was_made(client):
+    builders.a_user("bob")
     page = reverse("login") + "?next=/"
     assert 'value="ru" lang="ru">Русский</button>' in client.get(page).content.decode()
     response = client.post(reverse("set-language"), {"language": "ru", "next": page})

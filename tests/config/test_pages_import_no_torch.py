@@ -15,9 +15,11 @@ from django.urls import get_resolver
 call_command("migrate", verbosity=0)
 from django.contrib.auth import get_user_model
 client = Client(SERVER_NAME="localhost")
-for address in ("/accounts/login/", "/health/"):
+for address in ("/accounts/first/", "/health/"):
     assert client.get(address).status_code == 200, address
-client.force_login(get_user_model().objects.create_superuser("root"))
+root = get_user_model().objects.create_superuser("root")
+assert client.get("/accounts/login/").status_code == 200
+client.force_login(root)
 for address in ("/studies/", "/generators/", "/trainings/new/", "/admin/"):
     assert client.get(address).status_code == 200, address
 for address in ("/studies/x/report/", "/studies/x/data/scores.csv", "/read/x/1/", "/images/1/"):

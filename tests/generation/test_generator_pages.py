@@ -23,7 +23,7 @@ def text(response):
 def test_without_a_generator_the_page_says_how_to_get_one(client, alice):
     page = text(client.get(reverse("generation:generator-list")))
     assert "There is no generator yet" in page
-    assert "manage.py train msdm" in page
+    assert "manage.py add_generator" in page
 
 
 def test_the_card_says_what_the_checkpoint_is_and_what_was_asked_of_it(client, alice, checkpoint):

@@ -10,6 +10,7 @@ from annotation.errors import StudyError
 from annotation.models import Study
 from annotation.readers import add_reader
 from generation.management.lookup import one
+from generation.management.output import add_json, say
 
 
 class Command(BaseCommand):
@@ -20,6 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("username")
         parser.add_argument("--create", action="store_true", help="make the account, too")
         parser.add_argument("--email", default="", help="of the new account")
+        add_json(parser)
 
     def handle(self, **options) -> None:
         study = one(Study, options["study"])
@@ -37,6 +39,9 @@ class Command(BaseCommand):
                 reader = add_reader(study=study, user=user, by=study.owner)
         except StudyError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{username} reads “{study}” as {reader}.")
+        words = f"{username} reads “{study}” as {reader}."
+        said = {"study": study.slug, "reader": str(reader), "username": username}
         if options["create"]:
-            self.stdout.write(f"Password, shown only now: {password}")
+            words += f"\nPassword, shown only now: {password}"
+            said["password"] = password
+        say(self, words, said, json=options["json"])

@@ -6,12 +6,14 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from annotation.drafts import create_study
 from annotation.errors import StudyError
 from annotation.protocols import Protocol, ProtocolError, presets
+from annotation.real_images import BY_CAPTION, BY_FINDING
 from annotation.saved_protocols import find_protocol
 from annotation.setting_up import choose_prompts, choose_real_images
-from annotation.studies import create_study
 from generation.management.lookup import one
+from generation.management.output import add_json, say
 from generation.models import Dataset, Generator
 
 
@@ -33,6 +35,12 @@ class Command(BaseCommand):
         parser.add_argument("--pairs", type=int, help="the first N pairs (default: all)")
         parser.add_argument("--references-dataset", required=True, metavar="SLUG")
         parser.add_argument("--references-split", default="test")
+        parser.add_argument(
+            "--references-match",
+            choices=[BY_CAPTION, BY_FINDING],
+            default=BY_CAPTION,
+            help="finding: images that show the same make up for those that carry no such caption",
+        )
         parser.add_argument("--generators", required=True, metavar="SLUG,SLUG,...")
         parser.add_argument("--seed", type=int, required=True)
         parser.add_argument("--owner", required=True, metavar="USERNAME")
@@ -41,6 +49,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--practice", type=int, help="practice cases, instead of the protocol's"
         )
+        add_json(parser)
 
     def handle(self, **options) -> None:
         try:
@@ -53,12 +62,15 @@ class Command(BaseCommand):
                 insist=options["practice"] is not None,
             )
             protocol = replace(protocol, practice=len(practice))
+            generators = [one(Generator, slug.strip()) for slug in options["generators"].split(",")]
             references, hidden = choose_real_images(
                 protocol,
                 [*prompts, *practice],
                 dataset=one(Dataset, options["references_dataset"]),
                 split=options["references_split"],
                 seed=options["seed"],
+                match=options["references_match"],
+                generators=generators,
             )
             study = create_study(
                 title=options["title"],
@@ -67,9 +79,7 @@ class Command(BaseCommand):
                 practice=practice,
                 references=references,
                 hidden=hidden,
-                generators=[
-                    one(Generator, slug.strip()) for slug in options["generators"].split(",")
-                ],
+                generators=generators,
                 seed=options["seed"],
                 owner=owner,
             )
@@ -77,7 +87,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         beside = f" and {len(practice)} for practice" if practice else ", none for practice"
         cases = f"{len(prompts)} cases{beside}"
-        self.stdout.write(f"Made the draft “{study}” with {cases}: {study.slug}")
+        said = {"study": study.slug, "cases": len(prompts), "practice_cases": len(practice)}
+        words = f"Made the draft “{study}” with {cases}: {study.slug}"
+        say(self, words, said, json=options["json"])
 
 
 def _protocol(options, owner: User) -> Protocol:

@@ -1,10 +1,13 @@
 """Check that studies' records of acts are whole."""
 
+from typing import Any
+
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.models import Study
 from annotation.record import faults
 from generation.management.lookup import one
+from generation.management.output import add_json, say
 
 
 class Command(BaseCommand):
@@ -15,15 +18,26 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("study", nargs="?", help="the study's slug (all)")
+        add_json(parser)
 
     def handle(self, **options) -> None:
         slug = options["study"]
         studies = [one(Study, slug)] if slug else list(Study.objects.order_by("pk"))
-        broken = 0
-        for study in studies:
-            found = faults(study)
-            broken += bool(found)
-            words = "; ".join(found) if found else f"whole, digest {study.record_digest[:12]}…"
-            self.stdout.write(f"{study.slug}: {study.events.count()} events, {words}")
+        said: list[dict[str, Any]] = [
+            {
+                "study": study.slug,
+                "events": study.events.count(),
+                "record_digest": study.record_digest,
+                "faults": faults(study),
+            }
+            for study in studies
+        ]
+        broken = sum(bool(row["faults"]) for row in said)
+        say(self, "\n".join(map(_words, said)), said, json=options["json"])
         if broken:
             raise CommandError(f"{broken} of {len(studies)} records are not as they were written.")
+
+
+def _words(row: dict[str, Any]) -> str:
+    found = "; ".join(row["faults"]) or f"whole, digest {row['record_digest'][:12]}…"
+    return f"{row['study']}: {row['events']} events, {found}"

@@ -9,6 +9,7 @@ from generation.engine.registry import FAMILIES
 from generation.engine.spec import SCHEDULERS, Base, Settings
 from generation.imports import ImportRefused, add_generator
 from generation.management.lookup import one
+from generation.management.output import add_json, say
 from generation.models import Dataset
 
 _KINDS = {"int": int, "float": float, "str": str}
@@ -43,6 +44,7 @@ class Command(BaseCommand):
                 choices=list(SCHEDULERS) if field.name == "scheduler" else None,
                 help="how it is sampled, in place of what its card says",
             )
+        add_json(parser)
 
     def handle(self, **options) -> None:
         settings = {field.name: options[field.name] for field in fields(Settings)}
@@ -60,7 +62,9 @@ class Command(BaseCommand):
             )
         except (CheckpointError, ImportRefused) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"Added the generator “{generator}”: {generator.slug}")
+        said = {"generator": generator.slug, "family": generator.family, "digest": generator.digest}
+        words = f"Added the generator “{generator}”: {generator.slug}"
+        say(self, words, said, json=options["json"])
 
 
 def _base(text: str) -> tuple[str, Base]:

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, connections
 
 from generation.management.lookup import one
+from generation.management.output import add_json, say
 from generation.management.progress import progress_bar
 from generation.models import Chunk, Dataset, Generator, Job, Run
 from generation.runs import RunError, create_run, enqueue_run, work_through
@@ -37,14 +38,17 @@ class Command(BaseCommand):
         parser.add_argument(
             "--queue", action="store_true", help="leave it to the workers (manage.py worker)"
         )
+        add_json(parser)
 
     def handle(self, **options) -> None:
         run = self._resumed(options) if options["resume"] is not None else self._new(options)
         if options["queue"]:
             enqueue_run(run)
-            self.stdout.write(
+            self._say(
                 f"Run {run.pk} waits for the workers (manage.py worker): {run.total} images in "
-                f"{run.image_sets.count()} sets. Its page: {run.get_absolute_url()}"
+                f"{run.image_sets.count()} sets. Its page: {run.get_absolute_url()}",
+                run,
+                json=options["json"],
             )
             return
         try:
@@ -63,7 +67,12 @@ class Command(BaseCommand):
                 f"Run {run.pk} is {run.status} with {run.done} of {run.total} images. {run.error}\n"
                 f"Go on with: manage.py generate --resume {run.pk}"
             )
-        self.stdout.write(f"Run {run.pk}: {run.done} images in {run.image_sets.count()} sets.")
+        words = f"Run {run.pk}: {run.done} images in {run.image_sets.count()} sets."
+        self._say(words, run, json=options["json"])
+
+    def _say(self, words: str, run: Run, *, json: bool) -> None:
+        said = {"run": run.pk, "status": run.status, "done": run.done, "total": run.total}
+        say(self, words, said, json=json)
 
     def _new(self, options) -> Run:
         if not options["generator"] or not options["prompts_dataset"]:

@@ -11,6 +11,7 @@ from generation.datasets import DatasetError
 from generation.datasets.duplicates import DISTANCE
 from generation.datasets.layouts import LAYOUTS, read_dataset
 from generation.imports import ImportRefused, check_free, import_dataset
+from generation.management.output import add_json, say
 from generation.management.progress import progress_bar
 
 # The options that only some layouts have; the rest read a path alone.
@@ -60,6 +61,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--problems", type=Path, metavar="FILE", help="write every problem into this file"
         )
+        add_json(parser)
 
     def handle(self, **options: Any) -> None:
         slug, name = options["slug"], options["name"] or options["slug"]
@@ -90,9 +92,10 @@ class Command(BaseCommand):
                 options["problems"].write_text("\n".join(error.problems) + "\n", encoding="utf-8")
             raise CommandError(f"Nothing was imported.\n{error}") from error
         splits = ", ".join(f"{n} {split}" for split, n in dataset.splits().items())
-        self.stdout.write(
-            f"Imported “{dataset}”: {splits} images, {dataset.prompts.count()} captions."
-        )
+        captions = dataset.prompts.count()
+        said = {"dataset": dataset.slug, "images": dataset.splits(), "captions": captions}
+        words = f"Imported “{dataset}”: {splits} images, {captions} captions."
+        say(self, words, said, json=options["json"])
 
 
 def _layout_options(options: dict[str, Any]) -> dict[str, Any]:

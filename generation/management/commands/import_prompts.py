@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from generation.datasets import DatasetError
 from generation.datasets.prompts import read_prompts
 from generation.imports import ImportRefused, import_prompts
+from generation.management.output import add_json, say
 
 
 class Command(BaseCommand):
@@ -20,6 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--file", type=Path, required=True)
         parser.add_argument("--name", help="name on the pages (default: the short name)")
         parser.add_argument("--source", default="", help="where it came from, for example a DOI")
+        add_json(parser)
 
     def handle(self, **options) -> None:
         try:
@@ -33,4 +35,6 @@ class Command(BaseCommand):
             raise CommandError(f"Nothing was imported.\n{error}") from error
         rephrased = dataset.prompts.exclude(rephrasing_of=None).count()
         originals = dataset.prompts.count() - rephrased
-        self.stdout.write(f"Imported “{dataset}”: {originals} prompts, {rephrased} rephrasings.")
+        said = {"dataset": dataset.slug, "prompts": originals, "rephrasings": rephrased}
+        words = f"Imported “{dataset}”: {originals} prompts, {rephrased} rephrasings."
+        say(self, words, said, json=options["json"])

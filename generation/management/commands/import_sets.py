@@ -9,6 +9,7 @@ from generation.datasets import DatasetError
 from generation.imported_sets import import_sets
 from generation.imports import ImportRefused
 from generation.management.lookup import one
+from generation.management.output import add_json, say
 from generation.management.progress import progress_bar
 from generation.models import Dataset
 
@@ -42,6 +43,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--problems", type=Path, metavar="FILE", help="write every problem into this file"
         )
+        add_json(parser)
 
     def handle(self, **options) -> None:
         path: Path = options["path"]
@@ -63,5 +65,11 @@ class Command(BaseCommand):
                 options["problems"].write_text("\n".join(error.problems) + "\n", encoding="utf-8")
             raise CommandError(f"Nothing was imported.\n{error}") from error
         run = imported.run
-        self.stdout.write(imported.summary)
-        self.stdout.write(f"Generator: {run.generator.slug}. Its images: {run.get_absolute_url()}")
+        said = {
+            "generator": run.generator.slug,
+            "run": run.pk,
+            "images": run.total,
+            "left_alone": imported.left_alone,
+        }
+        where = f"Generator: {run.generator.slug}. Its images: {run.get_absolute_url()}"
+        say(self, f"{imported.summary}\n{where}", said, json=options["json"])

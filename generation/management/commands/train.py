@@ -86,7 +86,7 @@ class Command(BaseCommand):
                 phantom=dataset.phantom,
             )
         if main:
-            generator = register(name, output, dataset)
+            generator = register(name, output, dataset, options["split"])
             self.stdout.write(f"Trained and added the generator “{generator}”: {generator.slug}")
 
 

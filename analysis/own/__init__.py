@@ -1,0 +1,1 @@
+"""Bring your own: ratings and metric values that were made elsewhere take the way of a study's."""

@@ -1,0 +1,71 @@
+"""How numbers are written in a report's sentences, figures and tables."""
+
+from typing import Any
+
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def number(value: float, digits: int) -> str:
+    """With a true minus sign, and no minus before zero."""
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if not float(text) else text.replace("-", "−")
+
+
+def interval(estimate: dict[str, Any], digits: int) -> str:
+    """“0.1 to 0.4”, or the reason why there is none."""
+    if estimate["low"] is None:
+        return estimate["reason"]
+    return f"{number(estimate['low'], digits)} to {number(estimate['high'], digits)}"
+
+
+def p_value(p: float | None) -> str:
+    """“p = 0.03”, “p < 0.001”; “no p” without one."""
+    if p is None:
+        return "no p"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.0995 else f"p = {p:.2f}"
+
+
+def percent(share: dict[str, Any]) -> str:
+    return f"{number(100 * share['value'], 0)} % of the time"
+
+
+def percents(share: dict[str, Any]) -> str:
+    if share["low"] is None:
+        return share["reason"]
+    low, high = (number(100 * share[key], 0) for key in ("low", "high"))
+    return f"95 % interval {low} to {high} %"
+
+
+def and_(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def reasons_of(rows: list[dict[str, Any]]) -> str:
+    """Each reason once, as sentences."""
+    reasons = dict.fromkeys(row["reason"].rstrip(".") for row in rows if row["reason"])
+    return " ".join(f"{reason}." for reason in reasons)
+
+
+def with_level(estimate: dict[str, Any], digits: int) -> str:
+    level = "95 % interval " if estimate["low"] is not None else ""
+    return level + interval(estimate, digits)
+
+
+def count(n: int, noun: str = "reader") -> str:
+    word = NUMBERS[n] if n < len(NUMBERS) else str(n)
+    return f"{word} {noun}{'' if n == 1 else 's'}"
+
+
+def by_chance(share: dict[str, Any]) -> str:
+    if share["low"] is None or share["low"] > 0.5:
+        return ""
+    return ", which may be chance"
+
+
+def share(part: int, whole: int) -> str:
+    return f"{number(100 * part / whole, 1)} %" if whole else "none"
+
+
+def alpha(results: dict[str, Any]) -> float:
+    """What a corrected p must be below; older reports took 0.05."""
+    return results.get("alpha", 0.05)

@@ -1,0 +1,257 @@
+"""Ratings and metrics made elsewhere are checked, and analysed as a study's are."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+
+from analysis.export import csv_files, zip_of
+from analysis.models import OwnRatings, Report
+from analysis.own.reports import create_own_report
+from analysis.own.tables import Table, as_claim, read_tables
+from analysis.reports import perform_report
+from generation.datasets import DatasetError
+from tests.analysis.builders import a_rated_study, a_report, know_features
+from tests.builders import a_user
+
+RATINGS = "case,arm,reader,criterion,score\n"
+METRICS = "case,arm,metric,value\n"
+# Two readers, two arms, eight cases.
+SOME = [
+    f"{case},{arm},R{reader},real,{(7 * case + len(arm) + reader) % 5}"
+    for case in range(8)
+    for arm in ("x", "yy")
+    for reader in (1, 2)
+]
+
+
+def ratings(*lines):
+    return Table("ratings.csv", RATINGS + "\n".join(lines) + "\n")
+
+
+def metrics(*lines, columns=METRICS):
+    return Table("metrics.csv", columns + "\n".join(lines) + "\n")
+
+
+def performed(report):
+    assert Report.objects.claim(report.pk, holder="test")
+    report.refresh_from_db()
+    perform_report(report)
+    report.end(Report.Status.DONE)
+    report.refresh_from_db()
+    return report
+
+
+class TestTables:
+    @pytest.mark.parametrize(
+        ("lines", "problem"),
+        [
+            ((), "ratings.csv has no rows below its header."),
+            (("1,a,R1,real,3,5",), "ratings.csv, line 2: 6 cells, but the header has 5"),
+            (('1,a,R1,real,"3,5"',), "line 2: score is “3,5”, not a number. Write 3.5, not 3,5."),
+            (("1,a,R1,real,nan",), "line 2: score is “nan”, not a number."),
+            (("1,a,R1,real,",), "line 2: score is empty: leave the row out, or write n/a"),
+            (("1,,R1,real,3",), "line 2: arm is empty."),
+            (("1,a,R1,real,3", "1,a,R1,real,4"), "line 3: this reader's score of this arm, case"),
+            (("1,a,R1,real,n/a",), "ratings.csv holds no score that is a number."),
+            ([f"1,arm {i},R1,real,3" for i in range(25)], "25 different values of arm; 24 are"),
+        ],
+    )
+    def test_what_is_wrong_with_ratings_is_named_with_its_line(self, lines, problem):
+        with pytest.raises(DatasetError) as refused:
+            read_tables(ratings=ratings(*lines))
+        assert problem in "\n".join(refused.value.problems)
+
+    @pytest.mark.parametrize(
+        ("lines", "problem"),
+        [
+            (("1,b,clip,3",), "metrics.csv, line 2: the ratings have no arm “b”."),
+            (("2,a,clip,3",), "metrics.csv, line 2: the ratings have no case “2”."),
+            (("1,a,clip,x",), "metrics.csv, line 2: value is “x”, not a number."),
+            (("1,a,clip,3", "1,a,clip,3"), "line 3: this metric's value of this arm stands in"),
+            (("1,a,clip,3",), "metrics.csv doesn't say which way clip is better"),
+        ],
+    )
+    def test_what_is_wrong_with_metrics_is_named_with_its_line(self, lines, problem):
+        with pytest.raises(DatasetError) as refused:
+            read_tables(ratings=ratings("1,a,R1,real,3"), metrics=metrics(*lines))
+        assert problem in "\n".join(refused.value.problems)
+
+    def test_every_problem_of_every_table_is_named_at_once(self):
+        with pytest.raises(DatasetError) as refused:
+            read_tables(
+                ratings=ratings("1,a,R1,real,x", "1,a,,real,3"),
+                rankings=Table("rankings.csv", "case,arm,reader\n1,a,R1\n"),
+                metrics=metrics("1,c,energy,y"),
+                claims=[("fid", "real")],
+            )
+        said = "\n".join(refused.value.problems)
+        assert said.count("ratings.csv, line") == 2
+        assert "rankings.csv has no column rank" in said
+        assert said.count("metrics.csv, line 2") == 2
+        assert "The claim fid:real names no metric of the table; there are: energy." in said
+
+    def test_a_scale_that_is_told_bounds_its_scores(self):
+        head = RATINGS.strip() + ",minimum,maximum\n"
+        told = Table("ratings.csv", head + "1,a,R1,real,3,1,5\n1,a,R2,real,6,1,5\n")
+        with pytest.raises(DatasetError, match="line 3: the score 6 is not within 1 to 5"):
+            read_tables(ratings=told)
+        seen = read_tables(ratings=ratings("1,a,R1,real,3", "1,a,R2,real,4.5"))
+        assert seen.scales == {"real": (3.0, 4.5)}
+
+    def test_directions_come_from_the_column_from_known_names_or_by_default(self):
+        rated = ratings("1,a,R1,real,3")
+        values = metrics("1,a,lpips,3,lower", "1,a,mine,3,", "1,a,energy,3,",
+                         columns="case,arm,metric,value,better\n")  # fmt: skip
+        found = read_tables(ratings=rated, metrics=values, better="higher")
+        assert found.better == {"lpips": "lower", "mine": "higher", "energy": "lower"}
+
+    def test_a_claim_is_a_metric_and_a_criterion(self):
+        assert as_claim(" tifa : real ") == ("tifa", "real")
+        with pytest.raises(DatasetError, match="write metric:criterion"):
+            as_claim("tifa")
+
+
+@pytest.mark.django_db
+class TestReports:
+    def test_a_studys_own_tables_brought_again_give_its_numbers(self):
+        study = a_rated_study(pairs=6, readers=("bob", "carol", "dave"))
+        know_features(study)
+        first = a_report(study)
+        kept = {name: csv_files(first)[name]() for name in ("scores", "rankings", "metrics")}
+        plan = [(row["metric"], row["criterion"]) for row in first.results["correlations"]
+                if row["claim"]]  # fmt: skip
+        again = performed(
+            create_own_report(
+                title="Again",
+                by=study.owner,
+                ratings=Table("scores.csv", kept["scores"]),
+                rankings=Table("rankings.csv", kept["rankings"]),
+                metrics=Table("metrics.csv", kept["metrics"]),
+                claims=plan,
+                resamples=1000,
+            )
+        )
+
+        def numbers(results, key, *names):
+            return {
+                tuple(row[n] for n in names): [
+                    None if row[n] is None else round(row[n], 9) for n in ("value", "low", "high")
+                ]
+                for row in results[key]
+                if row["value"] is not None
+            }
+
+        for key, names in (
+            ("means", ("criterion", "arm")), ("ranks", ("arm",)),
+            ("correlations", ("metric", "criterion")),
+            ("following", ("metric", "criterion")),
+        ):  # fmt: skip
+            assert numbers(again.results, key, *names) == numbers(first.results, key, *names), key
+        icc = [report.results["readers"]["icc"] for report in (first, again)]
+        by = [{row["criterion"]: row["single"] for row in rows} for rows in icc]
+        assert by[0] == by[1]
+
+    def test_what_needs_images_says_that_it_is_not_estimable_and_why(self):
+        report = performed(create_own_report(title="T", by=None, ratings=ratings(*SOME)))
+        reasons = {row["metric"]: row["reason"] for row in report.results["metrics"]}
+        assert "only numbers were brought" in reasons["copying"]
+        assert any("copied from training data" in limit for limit in report.results["limits"])
+        assert zip_of(report) == zip_of(report)
+
+
+class TestCommand:
+    @pytest.mark.django_db(transaction=True)
+    def test_real_ratings_end_to_end(self, shared_data, tmp_path):
+        folder, out = shared_data / "ratings-tifa160", StringIO()
+        call_command(
+            "analyse", "--ratings", folder / "scores.csv", "--metrics", folder / "metrics.csv",
+            "--better", "higher", "--resamples", 1000, "--json", tmp_path / "results.json",
+            stdout=out,
+        )  # fmt: skip
+        results = json.loads((tmp_path / "results.json").read_text())
+        assert (results["counts"]["cases"], results["counts"]["scores"]) == (160, 3995)
+        rho = {row["metric"]: row["spearman"] for row in results["correlations"]}
+        assert round(rho["clipscore_vitb32"]["value"], 3) == 0.276
+        assert round(rho["tifa_mplug-large"]["value"], 3) == 0.608
+        assert len(rho) == 10
+        # Which metric follows readers best, tested against each other one.
+        assert {row["metric"] for row in results["comparisons"]} == {"clipscore_vitb32"}
+        assert len(results["comparisons"]) == 9
+        assert (
+            "clipscore_vitb32 ordered two arms of a case as readers did most often"
+            in (results["sentences"][1])
+        )
+        suspicious = "4375840905 and 4375843592"
+        assert any(suspicious in text for text in results["limits"])
+        assert not OwnRatings.objects.exists()
+
+    @pytest.mark.django_db
+    def test_problems_end_it_with_all_of_them(self, tmp_path):
+        file = tmp_path / "ratings.csv"
+        file.write_text(RATINGS + "1,a,R1,real,x\n1,a,R2,real,y\n")
+        with pytest.raises(CommandError) as refused:
+            call_command("analyse", "--ratings", file)
+        assert str(refused.value).count("not a number") == 2
+        with pytest.raises(CommandError, match=r"none\.csv can't be read: No such file"):
+            call_command("analyse", "--ratings", tmp_path / "none.csv")
+
+
+def sent(**tables):
+    return {
+        "title": "Mine",
+        **{kind: SimpleUploadedFile(f"{kind}.csv", text.encode()) for kind, text in tables.items()},
+    }
+
+
+@pytest.mark.django_db
+class TestPages:
+    @pytest.fixture
+    def alice(self, client):
+        client.force_login(a_user("alice", researcher=True))
+        return client
+
+    def test_uploading_leads_to_a_report_that_can_be_read_downloaded_and_deleted(self, alice):
+        page = reverse("analysis:own-ratings")
+        values = [f"{c},{a},mine,{c % 3 + len(a)}" for c in range(8) for a in ("x", "yy")]
+        form = sent(ratings=RATINGS + "\n".join(SOME), metrics=METRICS + "\n".join(values))
+        answer = alice.post(page, form | {"better": "higher", "claims": "mine:real"}, follow=True)
+        assert "Waiting for a worker" in answer.content.decode()
+        report = performed(Report.objects.get())
+        text = alice.get(report.get_absolute_url()).content.decode()
+        assert "What was found" in text
+        assert "not BiomedCLIP" not in text
+        for table in csv_files(report):
+            address = reverse("analysis:report-download", args=[report.pk, table])
+            assert alice.get(address).status_code == 200
+        alice.post(reverse("analysis:own-delete", args=[report.own_id]))
+        assert not Report.objects.exists()
+        assert alice.get(page).status_code == 200
+
+    def test_every_problem_stands_on_the_page_and_nothing_is_kept(self, alice):
+        form = sent(ratings=RATINGS + "1,a,R1,real,x\n1,a,R2,real,y\n", metrics=METRICS)
+        page = alice.post(reverse("analysis:own-ratings"), form).content.decode()
+        assert page.count("not a number") == 2
+        assert "metrics.csv has no rows below its header." in page
+        assert not OwnRatings.objects.exists()
+        binary = {"ratings": SimpleUploadedFile("x.csv", b"\xff\xfe\x00"), "title": "T"}
+        assert (
+            "is not UTF-8" in alice.post(reverse("analysis:own-ratings"), binary).content.decode()
+        )
+
+    @pytest.mark.parametrize(("who", "status"), [("erin", 404), ("bob", 403)])
+    def test_they_are_their_owners_alone(self, client, who, status):
+        report = create_own_report(
+            title="T", by=a_user("alice", researcher=True), ratings=ratings("1,a,R1,real,3")
+        )
+        client.force_login(a_user(who, researcher=status == 404))
+        assert client.get(report.get_absolute_url()).status_code == status
+        assert (
+            client.post(reverse("analysis:own-delete", args=[report.own_id])).status_code == status
+        )
+        act = reverse("analysis:report-act", args=[report.pk, "cancel"])
+        assert client.post(act).status_code == 404
+        assert Report.objects.get().status == "queued"

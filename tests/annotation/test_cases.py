@@ -1,0 +1,207 @@
+"""Before sealing: a case left out, a set sampled again, a preview."""
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from annotation.cases import exclude_case, sample_again
+from annotation.errors import StudyError
+from annotation.models import CaseImage, CaseSet, Ranking, Reading, Score, Study
+from annotation.record import faults
+from annotation.studies import mark_checked, seal_study
+from generation.models import Image, ImageSet, Run
+from generation.models.jobs import Job
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+State = Study.State
+
+
+@pytest.fixture
+def study(alice):
+    """Two pairs, three arms, two images a set, looked at."""
+    return builders.a_study(state=State.CHECKED, readers=[])
+
+
+def fill(run):
+    """What a worker leaves."""
+    for image_set in run.image_sets.all():
+        for index in range(run.images_per_set):
+            builders.an_image(image_set=image_set, index=index, seed=run.seed % 1000 + index)
+        ImageSet.objects.filter(pk=image_set.pk).update(completed_at=run.queued_at)
+    Run.objects.filter(pk=run.pk).update(status=Job.Status.DONE, done=run.total)
+
+
+def test_a_case_goes_for_all_arms_and_with_its_pair(study):
+    images = Image.objects.count()
+    one = study.cases.get(position=2)
+    out = exclude_case(study=study, case=one, by=study.owner, reason="no polyp in it")
+    assert [case.position for case in out] == [1, 2]
+    assert list(study.cases.values_list("position", flat=True)) == [3, 4]
+    assert CaseSet.objects.filter(case__study=study).count() == 2 * 3
+    assert Image.objects.count() == images  # kept
+    events = study.events.filter(act="leave out")
+    assert [event.detail["case"] for event in events] == [1, 2]
+    assert events[0].told["reason"] == "no polyp in it"
+    assert sum(len(digests) for digests in events[0].detail["images"].values()) == 3 * 2
+    seal_study(study=study, by=study.owner)
+    assert [case["position"] for case in study.manifest["cases"]] == [3, 4]
+    assert faults(study) == []
+
+
+def test_the_last_pair_stays(study):
+    exclude_case(study=study, case=study.cases.get(position=1), by=study.owner, reason="odd")
+    with pytest.raises(StudyError, match="No case would be left"):
+        exclude_case(study=study, case=study.cases.first(), by=study.owner, reason="odd")
+    assert study.cases.count() == 2
+    assert study.events.filter(act="leave out").count() == 2
+
+
+@pytest.mark.parametrize("state", [State.DRAFT, State.SEALED, State.RUNNING, State.CLOSED])
+def test_a_study_without_images_or_sealed_stays_as_it_is(alice, bob, state):
+    study = builders.a_study(state=state, readers=["bob"])
+    case = study.cases.first()
+    with pytest.raises(StudyError, match="now: it is"):
+        exclude_case(study=study, case=case, by=alice, reason="odd")
+    if shown := case.sets.first():
+        with pytest.raises(StudyError, match="now: it is"):
+            sample_again(study=study, shown=shown, by=alice, reason="odd")
+    assert study.cases.count() == 4
+
+
+def test_a_reason_is_asked_for(study):
+    with pytest.raises(StudyError, match="Say why"):
+        exclude_case(study=study, case=study.cases.first(), by=study.owner, reason=" ")
+
+
+def test_practice_stays_as_the_protocol_says(alice):
+    protocol = builders.a_protocol(practice=1)
+    study = builders.a_study(state=State.CHECKED, readers=[], protocol=protocol)
+    practice = study.cases.get(practice=True)
+    with pytest.raises(StudyError, match="practice case"):
+        exclude_case(study=study, case=practice, by=alice, reason="odd")
+
+
+def test_too_few_cases_for_the_checks_are_refused(alice):
+    study = builders.a_study(
+        state=State.CHECKED, readers=[], pairs=5, protocol=builders.a_protocol(checks=2)
+    )
+    exclude_case(study=study, case=study.cases.first(), by=alice, reason="odd")
+    left = study.cases.count()
+    with pytest.raises(StudyError, match="too few cases"):
+        exclude_case(study=study, case=study.cases.first(), by=alice, reason="odd")
+    assert study.cases.count() == left
+
+
+def test_a_set_is_sampled_again_by_a_run_with_a_seed_of_its_own(study):
+    shown = CaseSet.objects.filter(case__study=study).first()
+    replaced = shown.image_set
+    sample_again(study=study, shown=shown, by=study.owner, reason="blurred")
+    shown.refresh_from_db()
+    study.refresh_from_db()
+    run = shown.image_set.run
+    assert study.state == State.IMAGES  # to be looked at again
+    assert (run.generator, run.images_per_set) == (replaced.run.generator, 2)
+    assert run.seed not in (None, replaced.run.seed)
+    assert run in study.runs()
+    detail = study.events.get(act="sample again").detail
+    assert detail["seed"] == run.seed
+    assert detail["replaced_images"] == list(replaced.images.values_list("sha256", flat=True))
+    with pytest.raises(StudyError, match="not complete"):
+        mark_checked(study=study, by=study.owner)
+    fill(run)
+    mark_checked(study=study, by=study.owner)
+    seal_study(study=study, by=study.owner)
+    links = CaseImage.objects.filter(case_set=shown)
+    assert [link.image.image_set for link in links] == [shown.image_set] * 2
+    assert CaseImage.objects.filter(case_set__case__study=study).count() == 4 * 3 * 2
+    assert replaced.images.count() == 2  # kept on record
+
+
+def test_every_time_a_set_is_sampled_it_gets_another_seed(study):
+    shown = CaseSet.objects.filter(case__study=study).first()
+    seeds = set()
+    for _ in range(3):
+        sample_again(study=study, shown=shown, by=study.owner, reason="blurred")
+        shown.refresh_from_db()
+        seeds.add(shown.image_set.run.seed)
+    assert len(seeds) == 3
+    waiting = Run.objects.filter(status=Job.Status.QUEUED)
+    assert [run.pk for run in waiting] == [shown.image_set.run_id]  # the others were called off
+
+
+def test_imported_images_cannot_be_sampled(alice):
+    study = builders.a_study(state=State.CHECKED, readers=[])
+    generator = study.arms.first().generator
+    type(generator).objects.filter(pk=generator.pk).update(family="imported")
+    shown = CaseSet.objects.filter(arm__study=study, arm__generator=generator).first()
+    with pytest.raises(StudyError, match="were not made here"):
+        sample_again(study=study, shown=shown, by=alice, reason="odd")
+
+
+def test_the_study_waits_for_a_set_that_is_sampled_again(client, study):
+    client.force_login(study.owner)
+    shown = CaseSet.objects.filter(case__study=study).first()
+    where = [study.slug, shown.case.position, shown.arm.position]
+    client.post(reverse("annotation:set-sample", args=where), {"reason": "blurred"})
+    page = client.get(study.get_absolute_url()).content.decode()
+    assert "22 of 24 images" in page
+    assert "I have looked" not in page
+    shown.refresh_from_db()
+    fill(shown.image_set.run)
+    assert "I have looked" in client.get(study.get_absolute_url()).content.decode()
+
+
+# The preview
+
+
+def preview(study, position=1, name="preview", *more):
+    return reverse(f"annotation:{name}", args=[study.slug, position, *more])
+
+
+def test_a_preview_shows_each_arm_once_behind_a_letter_and_keeps_nothing(client, study):
+    client.force_login(study.owner)
+    assert "These are real images" in client.get(preview(study)).content.decode()
+    response = client.post(preview(study, 1, "preview-references"), follow=True)
+    page = response.content.decode()
+    assert "Preview: nothing is kept" in page
+    assert re.findall(r'data-set="(.)"', page) == ["A", "B", "C"]
+    tokens = set(re.findall(r'data-token="([^"]+)"', page))
+    assert len(tokens) == 2 + 3 * 2
+    for token in tokens:
+        image = client.get(preview(study, 1, "preview-image", token))
+        assert image["Content-Type"] == "image/jpeg"
+    names = [arm.generator.name for arm in study.arms.all()]
+    assert not any(name in page for name in names)
+    answer = {"letter": "A", "criterion": "clinical_realism", "value": 5, "sequence": 1}
+    for what in ("score", "ranking", "comment", "flag", "activity"):
+        assert client.post(preview(study, 1, f"preview-{what}"), answer).json()["saved"]
+    assert client.post(preview(study, 1, "preview-submit")).url == preview(study, 2)
+    assert client.post(preview(study, 4, "preview-submit")).url.endswith("/gallery/")
+    assert client.get(preview(study, 5)).status_code == 404
+    for rows in (Score, Ranking, Reading):
+        assert not rows.objects.exists()
+
+
+def test_a_preview_finds_a_case_by_its_number(client, study):
+    client.force_login(study.owner)
+    for position in (1, 2, 3, 4):
+        response = client.get(preview(study, position, "case-preview"), follow=True)
+        prompt = study.cases.get(position=position).prompt.text
+        assert f"“{prompt}”" in response.content.decode()
+
+
+@pytest.mark.parametrize("who", ["bob", "victor", None])
+def test_a_preview_is_for_who_runs_the_study(client, study, mallory, bob, who):
+    if who:
+        client.force_login(builders.a_user(who))
+    for name in ("preview", "case-preview"):
+        assert client.get(preview(study, 1, name)).status_code in (302, 403, 404)
+    assert client.get(preview(study, 1, "preview-image", "x" * 22)).status_code != 200
+
+
+def test_a_sealed_study_has_no_preview(client, alice, bob):
+    study = builders.a_study(state=State.SEALED, readers=["bob"])
+    client.force_login(alice)
+    assert client.get(preview(study)).status_code == 404
