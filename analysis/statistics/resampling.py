@@ -153,6 +153,7 @@ def benjamini_hochberg(ps: Sequence[float | None]) -> list[float | None]:
     running = 1.0
     known = sorted(((p, i) for i, p in enumerate(ps) if p is not None), reverse=True)
     for after, (p, i) in enumerate(known):
-        running = min(running, p * len(ps) / (len(known) - after))
+        # The ratio first: rounding then never takes an adjusted p below its own.
+        running = min(running, p * (len(ps) / (len(known) - after)))
         adjusted[i] = running
     return adjusted

@@ -4,6 +4,8 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
 from analysis.statistics.resampling import (
@@ -80,6 +82,12 @@ def test_benjamini_hochberg_is_scipys_and_counts_what_is_missing():
     assert benjamini_hochberg(ps) == pytest.approx(false_discovery_control(ps))
     assert benjamini_hochberg([None, 0.02, None]) == [None, pytest.approx(0.06), None]
     assert benjamini_hochberg([]) == []
+
+
+@given(st.lists(st.integers(1, 1000).map(lambda k: k / 1000), min_size=1, max_size=40))
+def test_no_adjusted_p_lies_below_its_own_or_beyond_one(ps):
+    for adjusted in (holm(ps), benjamini_hochberg(ps)):
+        assert all(p <= q <= 1 for p, q in zip(ps, adjusted, strict=True))
 
 
 def test_few_blocks_have_every_row_of_signs_once_and_many_a_sample_with_the_observed():
