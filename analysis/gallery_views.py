@@ -21,6 +21,7 @@ from analysis.gallery import (
 )
 from analysis.inspections import BEFORE_SEALING, InspectionError, create_inspection
 from analysis.metrics.quality import KINDS
+from annotation.cases import last_left_out
 from annotation.models import Study
 from generation.jobs import enqueue
 from generation.permissions import Request, researcher_required
@@ -74,7 +75,8 @@ def gallery(request: Request, slug: str) -> HttpResponse:
         "cases": shown,
         "query": query.urlencode(),
         "whole_query": request.GET.urlencode(),
-        "left_out": study.events.filter(act="leave out").order_by("pk"),
+        "left_out": last_left_out(study),
+        "can_return": set(study.cases_left_out.values_list("position", flat=True)),
     }
     return render(request, "analysis/gallery.html", context)
 

@@ -1,5 +1,6 @@
 """How a study was made, and where its report leaves the plan: in words, for the report."""
 
+from annotation.cases import last_left_out
 from annotation.models import Reader, Study
 from annotation.plan_words import NO_PLAN
 from annotation.protocols import Protocol
@@ -32,7 +33,8 @@ def design_lines(study: Study) -> list[Line]:
 def _before_sealing(study: Study) -> list[Line]:
     """Cases and sets that somebody looked at and took out, and why."""
     lines = []
-    for event in study.events.filter(act__in=("leave out", "sample again")).order_by("number"):
+    events = [*last_left_out(study), *study.events.filter(act="sample again").order_by("number")]
+    for event in events:
         told = event.told
         what, said = (
             ("Left out before sealing", f"case {told['case']}, “{told['prompt']}”")

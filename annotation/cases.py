@@ -1,21 +1,22 @@
 """What a researcher, having looked, does with a study's cases before it is sealed.
 
 A case is left out as a whole, for all arms and with the other case of its pair: so every arm stays
-in every case, and pairs stay pairs. A set is sampled again as a whole, by a run of its own with a
-seed of its own. Either is recorded with its reason, and the images that nobody will see are kept.
+in every case, and pairs stay pairs; until the study is sealed it can be brought back. A set is
+sampled again as a whole, by a run of its own with a seed of its own. Each is recorded, with its
+reason where something goes, and the images that nobody will see are kept.
 """
 
 import hashlib
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from annotation.design import DesignError
 from annotation.errors import StudyError
-from annotation.models import Arm, Case, CaseImage, CaseSet, Study
+from annotation.models import Arm, AuditEvent, Case, CaseImage, CaseSet, Study
 from annotation.plans import plans_of
-from annotation.steps import check_state, record, step
+from annotation.steps import check_state, record
 from generation.models import Run
 from generation.runs import create_run, enqueue_run
 
@@ -37,9 +38,7 @@ def exclude_case(*, study: Study, case: Case, by: User, reason: str) -> list[Cas
             "A practice case can't be left out: the protocol says how many there are. "
             "Sample the set again instead."
         )
-    original = case.prompt.rephrasing_of_id or case.prompt_id
-    pair = Q(prompt=original) | Q(prompt__rephrasing_of=original)
-    out = list(study.cases.filter(pair, practice=False).select_related("prompt"))
+    out = _pair(study.cases.filter(practice=False), case)
     for one in out:
         record(
             study,
@@ -51,7 +50,7 @@ def exclude_case(*, study: Study, case: Case, by: User, reason: str) -> list[Cas
             asked_for=case.position,
             images=_digests(one),
         )
-    study.cases.filter(pk__in=[one.pk for one in out]).delete()
+    study.cases.filter(pk__in=[one.pk for one in out]).update(study=None, left_out_of=study)
     if not study.cases.filter(practice=False).exists():
         raise StudyError("No case would be left: make a new study instead.")
     try:
@@ -59,6 +58,28 @@ def exclude_case(*, study: Study, case: Case, by: User, reason: str) -> list[Cas
     except DesignError as error:
         raise StudyError(f"The rest would be too few cases for this protocol: {error}") from error
     return out
+
+
+@transaction.atomic
+def include_case(*, study: Study, position: int, by: User) -> list[Case]:
+    """Bring a case that was left out back, and the other one of its pair; those that came.
+
+    A study that was checked has to be looked at once more.
+
+    Raises:
+        StudyError: the study is sealed, or no case of this number is left out.
+    """
+    _lock(study, "bring cases back to")
+    case = study.cases_left_out.filter(position=position).select_related("prompt").first()
+    if case is None:
+        raise StudyError(f"No case {position} is left out of this study.")
+    back = _pair(study.cases_left_out.all(), case)
+    pks = [one.pk for one in back]
+    study.cases_left_out.filter(pk__in=pks).update(study=study, left_out_of=None)
+    for one in back:
+        record(study, "bring back", by, case=one.position, prompt=one.prompt.text)
+    _look_again(study)
+    return back
 
 
 @transaction.atomic
@@ -83,35 +104,58 @@ def sample_again(*, study: Study, shown: CaseSet, by: User, reason: str) -> None
         by=by,
         priority=Run.Priority.HIGH,  # somebody waits for a few images
     )
-    CaseImage.objects.filter(
-        case_set__case__study=study, case_set__image_set__isnull=False
-    ).delete()
     CaseSet.objects.filter(pk=shown.pk).update(image_set=run.image_sets.get())
-    step(
+    record(
         study,
-        act="sample again",
-        by=by,
-        when=OPEN,
-        to=State.IMAGES,
-        detail={
-            "case": shown.case.position,
-            "arm": str(shown.arm),
-            "reason": reason,
-            "seed": run.seed,
-            "run": run.pk,
-            "replaced_run": replaced.run_id,
-            "replaced_seed": replaced.run.seed,
-            "replaced_images": list(replaced.images.values_list("sha256", flat=True)),
-        },
+        "sample again",
+        by,
+        case=shown.case.position,
+        arm=str(shown.arm),
+        reason=reason,
+        seed=run.seed,
+        run=run.pk,
+        replaced_run=replaced.run_id,
+        replaced_seed=replaced.run.seed,
+        replaced_images=list(replaced.images.values_list("sha256", flat=True)),
     )
+    _look_again(study)
     if replaced.run.unfinished and not Arm.objects.filter(run=replaced.run).exists():
         replaced.run.cancel()  # it was for this set alone
     enqueue_run(run)
 
 
-def _checked(study: Study, act: str, reason: str) -> str:
+def last_left_out(study: Study) -> list[AuditEvent]:
+    """Of every case that is left out, the event that says so, by the cases' positions."""
+    last: dict[int, AuditEvent] = {}
+    for event in study.events.filter(act__in=["leave out", "bring back"]).order_by("number"):
+        last[event.detail["case"]] = event
+    return [event for _position, event in sorted(last.items()) if event.act == "leave out"]
+
+
+def _pair(cases: QuerySet[Case], case: Case) -> list[Case]:
+    original = case.prompt.rephrasing_of_id or case.prompt_id
+    pair = Q(prompt=original) | Q(prompt__rephrasing_of=original)
+    return list(cases.filter(pair).select_related("prompt"))
+
+
+def _look_again(study: Study) -> None:
+    """Back to the images: what a set shows is fixed when a person has looked at all of them."""
+    CaseImage.objects.filter(
+        case_set__case__study=study, case_set__image_set__isnull=False
+    ).delete()
+    if not Study.objects.filter(pk=study.pk, state__in=OPEN).update(state=State.IMAGES):
+        check_state(study, act="change the images of", when=OPEN)
+    study.refresh_from_db()
+
+
+def _lock(study: Study, act: str) -> None:
+    """Nobody else changes the study meanwhile; raises `StudyError` where it is too late."""
     Study.objects.select_for_update().get(pk=study.pk)
     check_state(study, act=act, when=OPEN)
+
+
+def _checked(study: Study, act: str, reason: str) -> str:
+    _lock(study, act)
     if not reason.strip():
         raise StudyError("Say why: the reason is kept with it.")
     return reason.strip()

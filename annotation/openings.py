@@ -7,7 +7,7 @@ from annotation.audits import readings_at_once, record_audit
 from annotation.errors import StudyError
 from annotation.models import BlindingAudit, Reader, Study
 from annotation.steps import check_state
-from annotation.studies import check_opens, open_study
+from annotation.studies import NO_READER, check_opens, open_study
 from generation.jobs import enqueue
 
 AUDITABLE = (Study.State.SEALED, Study.State.RUNNING)
@@ -27,7 +27,7 @@ def ask_audit(*, study: Study, by: User) -> BlindingAudit:
     """Queue an audit of the first readings of each reader; raises `StudyError` as above."""
     check_state(study, act="audit", when=AUDITABLE)
     if not study.readers.exclude(state=Reader.State.REVOKED).exists():
-        raise StudyError("Nobody reads this study yet: add a reader first.")
+        raise StudyError(NO_READER)
     return _asked(study, by, opens=False)
 
 

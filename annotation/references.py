@@ -35,7 +35,8 @@ def lacking(study: Study) -> list[tuple[Case, int]]:
 def pair_of(case: Case) -> QuerySet[Case]:
     """The cases of the same pair of prompts, which show the same references."""
     original = case.prompt.original
-    return case.study.cases.filter(prompt__in=[original, *original.rephrasings.all()])
+    pair = [original, *original.rephrasings.all()]
+    return Case.objects.filter(study=case.study_id, prompt__in=pair)
 
 
 def barred(study: Study) -> QuerySet[CaseImage]:

@@ -23,6 +23,10 @@ from generation.models import Generator, Image
 from generation.runs import create_run, enqueue_run
 
 State = Study.State
+NO_READER = (
+    "Nobody reads this study yet. The audit of blinding looks at the study as its readers would, "
+    "so somebody must have accepted an invitation or been added first; others can join later."
+)
 
 
 @transaction.atomic
@@ -90,6 +94,7 @@ def seal_study(*, study: Study, by: User) -> None:
         manifest_digest=digest,
         sealed_at=timezone.now(),
     )
+    study.cases_left_out.all().delete()  # from here on they can't be brought back
     for reader in study.readers.all():
         plan_reader(reader)
 
@@ -98,7 +103,7 @@ def check_opens(study: Study) -> None:
     """Raises `StudyError` where it is known before any audit that a study can't be opened."""
     check_state(study, act="open", when=[State.SEALED])
     if not study.readers.exclude(state=Reader.State.REVOKED).exists():
-        raise StudyError("Nobody reads this study yet: add a reader first.")
+        raise StudyError(NO_READER)
 
 
 def open_study(*, study: Study, by: User, progress: Progress | None = None) -> None:

@@ -85,6 +85,11 @@ urlpatterns = [
         name="case-exclude",
     ),
     path(
+        "studies/<slug:slug>/cases/<int:position>/include/",
+        cases.case_include,
+        name="case-include",
+    ),
+    path(
         "studies/<slug:slug>/cases/<int:position>/sets/<int:arm>/sample/",
         cases.set_sample,
         name="set-sample",

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation.balance import balance
-from annotation.cases import exclude_case, sample_again
+from annotation.cases import exclude_case, include_case, sample_again
 from annotation.models import Arm, AuditEvent, BlindingAudit, Case, CaseSet, Study
 from annotation.openings import ask_audit
 from annotation.plans import case_refs
@@ -173,11 +173,19 @@ class Cases(mixins.ListModelMixin, mixins.RetrieveModelMixin, OfStudy):
 
     @extend_schema(summary="Leave a case out", request=SentReason, responses=OutSerializer)
     def exclude(self, request: Request, slug: str, position: int) -> Response:
-        """Before sealing: for all arms, and with its pair."""
+        """Before sealing: for all arms, and with its pair; until then it can be brought back."""
         case, study = self.get_object(), self.managed
         reason = self.given(SentReason)["reason"]
         out = exclude_case(study=study, case=case, by=self.user, reason=reason)
         return Response({"left_out": [one.position for one in out]})
+
+    @extend_schema(
+        summary="Bring back a case that was left out", request=None, responses=CaseSerializer
+    )
+    def include(self, request: Request, slug: str, position: int) -> Response:
+        """Before sealing, with its pair; the study has to be looked at once more."""
+        include_case(study=self.managed, position=position, by=self.user)
+        return Response(self.shown(self.get_object()))
 
     @extend_schema(
         summary="Change the references of a case",

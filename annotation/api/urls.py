@@ -22,6 +22,7 @@ of_a_study = [
     at("cases/<int:position>/", Cases, "study-case", get="retrieve"),
     at("cases/<int:position>/references/", Cases, "case-references", post="references"),
     at("cases/<int:position>/exclude/", Cases, "case-exclude", post="exclude"),
+    at("cases/<int:position>/include/", Cases, "case-include", post="include"),
     at("cases/<int:position>/sets/<int:arm>/sample/", Cases, "set-sample", post="sample"),
     at("images/<int:pk>/", StudyImages, "study-image", get="retrieve"),
     at("balance/", PlanBalance, "study-balance", get="retrieve"),

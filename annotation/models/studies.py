@@ -156,9 +156,16 @@ class Arm(models.Model):
 
 
 class Case(models.Model):
-    """One prompt, shown with its reference images and one image set per arm."""
+    """One prompt, shown with its reference images and one image set per arm.
 
-    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="cases")
+    A case that was left out is none of its study's: it keeps its images in case it is brought
+    back, until the study is sealed.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, null=True, related_name="cases")
+    left_out_of = models.ForeignKey(
+        Study, on_delete=models.CASCADE, null=True, blank=True, related_name="cases_left_out"
+    )
     position = models.PositiveSmallIntegerField()
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="cases")
     practice = models.BooleanField(default=False, help_text="Comes first and doesn't count.")
@@ -172,6 +179,11 @@ class Case(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["study", "prompt"], name="a_prompt_is_one_case_of_a_study"
+            ),
+            models.CheckConstraint(
+                condition=Q(study=None, left_out_of__isnull=False)
+                | Q(study__isnull=False, left_out_of=None),
+                name="a_case_is_in_a_study_or_left_out_of_one",
             ),
         ]
 

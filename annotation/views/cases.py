@@ -1,5 +1,7 @@
 """What a researcher does with a study's cases before sealing, and the images to look at."""
 
+from collections.abc import Sequence
+
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -7,9 +9,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from annotation.blinding import presented
-from annotation.cases import exclude_case, sample_again
+from annotation.cases import exclude_case, include_case, sample_again
 from annotation.errors import StudyError
-from annotation.models import CaseSet, Study
+from annotation.models import Case, CaseSet, Study
 from generation.models import Image
 from generation.permissions import Request, researcher_required
 
@@ -29,9 +31,22 @@ def case_exclude(request: Request, slug: str, position: int) -> HttpResponse:
     except StudyError as error:
         messages.error(request, str(error))
         return _back(request, study, f"case-{position}")
-    positions = " and ".join(str(one.position) for one in out)
-    messages.success(request, f"Left out: case{'s' * (len(out) > 1)} {positions}.")
+    messages.success(request, f"Left out: {_numbers(out)}. Below they can be brought back.")
     return _back(request, study)
+
+
+@require_POST
+@researcher_required
+def case_include(request: Request, slug: str, position: int) -> HttpResponse:
+    """Bring a case back that was left out, with its pair."""
+    study = _load(request, slug)
+    try:
+        back = include_case(study=study, position=position, by=request.user)
+    except StudyError as error:
+        messages.error(request, str(error))
+        return _back(request, study)
+    messages.success(request, f"Brought back: {_numbers(back)}.")
+    return _back(request, study, f"case-{position}")
 
 
 @require_POST
@@ -72,6 +87,11 @@ def as_presented(study: Study, pk: int, *, whole: bool) -> bytes:
     size = study.protocol.image_size if whole else SMALL
     with image.file.open() as file:
         return presented(file.read(), size=size, token=str(pk))
+
+
+def _numbers(cases: Sequence[Case]) -> str:
+    positions = " and ".join(str(one.position) for one in cases)
+    return f"case{'s' * (len(cases) > 1)} {positions}"
 
 
 def _load(request: Request, slug: str) -> Study:

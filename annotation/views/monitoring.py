@@ -31,6 +31,8 @@ def study_monitoring(request: Request, slug: str) -> HttpResponse:
         "done": sum(w.reader.submitted for w in watched),
         "planned": sum(w.reader.planned for w in watched),
         "manages": _manages(request, study),
+        "expired": [one for one in study.invitations.waiting() if one.expired],
+        "takes_readers": study.state in TAKES_READERS,
     }
     template = "annotation/study_monitoring.html" + ("#live" if request.htmx else "")
     return render(request, template, context)

@@ -91,7 +91,9 @@ def next_for(
             )
         case State.SEALED if not active:
             return Next(
-                "Add the readers below. Then open the study to them.",
+                "Add the first reader below. Before the study opens, all that a reader could see is "
+                "fetched as that reader and searched for names and digests that would tell the "
+                "arms: so one must have accepted. Others can join once the study runs.",
                 missing=Lack(_no_reader(study), "Invite or add one", "#invite"),
             )
         case State.SEALED:
@@ -133,11 +135,18 @@ def _next_of_draft(study: Study) -> Next:
 
 
 def _no_reader(study: Study) -> str:
-    waiting = study.invitations.waiting().count()
-    if not waiting:
-        return "There is no reader yet."
-    invitations = "An invitation waits" if waiting == 1 else f"{waiting} invitations wait"
-    return f"There is no reader yet. {invitations} to be accepted."
+    waiting = list(study.invitations.waiting())
+    expired = sum(invitation.expired for invitation in waiting)
+    said = ["There is no reader yet."]
+    if still := len(waiting) - expired:
+        said.append(f"{_invitations(still)} wait{'s' * (still == 1)} to be accepted.")
+    if expired:
+        said.append(f"{_invitations(expired)} expired: renew or revoke below.")
+    return " ".join(said)
+
+
+def _invitations(number: int) -> str:
+    return "An invitation" if number == 1 else f"{number} invitations"
 
 
 def _generated(study: Study) -> QuerySet[Arm]:

@@ -25,6 +25,7 @@ RECORD = {
     "revoke reader": "ended the part of reader {reader}: “{reason}”",
     "generate": "asked for the images",
     "leave out": "left out case {case}, “{prompt}”: “{reason}”",
+    "bring back": "brought back case {case}, “{prompt}”",
     "sample again": "had a set of case {case} sampled again: “{reason}”",
     "dry run": "had simulated readers fill a copy (dry run {number})",
     "delete dry run": "deleted dry run {number}",

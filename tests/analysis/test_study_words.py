@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.study_words import design_lines
-from annotation.cases import exclude_case
+from annotation.cases import exclude_case, include_case
 from tests.builders import a_study
 
 pytestmark = pytest.mark.django_db
@@ -19,3 +19,5 @@ def test_cases_left_out_before_sealing_are_told_with_their_reason():
     assert len(told) == 2
     assert all(any(text in words for words in told) for text in pair)
     assert all(words.endswith("No polyp in it.") for words in told)
+    include_case(study=study, position=1, by=study.owner)
+    assert not [words for what, words in design_lines(study) if "before sealing" in what]

@@ -5,7 +5,7 @@ import re
 import pytest
 from django.urls import reverse
 
-from annotation.cases import exclude_case, sample_again
+from annotation.cases import exclude_case, include_case, last_left_out, sample_again
 from annotation.errors import StudyError
 from annotation.models import CaseImage, CaseSet, Ranking, Reading, Score, Study
 from annotation.record import faults
@@ -48,6 +48,57 @@ def test_a_case_goes_for_all_arms_and_with_its_pair(study):
     seal_study(study=study, by=study.owner)
     assert [case["position"] for case in study.manifest["cases"]] == [3, 4]
     assert faults(study) == []
+
+
+def test_a_case_is_brought_back_with_its_pair_and_looked_at_again(study):
+    before = list(CaseSet.objects.filter(case__study=study).values_list("pk", flat=True))
+    exclude_case(study=study, case=study.cases.get(position=2), by=study.owner, reason="odd")
+    assert [event.detail["case"] for event in last_left_out(study)] == [1, 2]
+    back = include_case(study=study, position=1, by=study.owner)
+    assert [case.position for case in back] == [1, 2]
+    assert study.state == State.IMAGES
+    assert list(study.cases.values_list("position", flat=True)) == [1, 2, 3, 4]
+    assert list(CaseSet.objects.filter(case__study=study).values_list("pk", flat=True)) == before
+    assert last_left_out(study) == []
+    assert [event.detail["case"] for event in study.events.filter(act="bring back")] == [1, 2]
+    mark_checked(study=study, by=study.owner)
+    assert CaseImage.objects.filter(case_set__case__study=study).count() == 4 * 3 * 2
+    seal_study(study=study, by=study.owner)
+    assert [case["position"] for case in study.manifest["cases"]] == [1, 2, 3, 4]
+    assert faults(study) == []
+
+
+def test_a_case_can_be_left_out_and_brought_back_while_images_are_made(alice):
+    study = builders.a_study(state=State.IMAGES, readers=[])
+    exclude_case(study=study, case=study.cases.get(position=1), by=alice, reason="odd")
+    mark_checked(study=study, by=alice)
+    include_case(study=study, position=1, by=alice)
+    mark_checked(study=study, by=alice)
+    assert CaseImage.objects.filter(case_set__case__study=study).count() == 4 * 3 * 2
+
+
+def test_sealing_ends_what_can_be_brought_back(study):
+    exclude_case(study=study, case=study.cases.get(position=1), by=study.owner, reason="odd")
+    seal_study(study=study, by=study.owner)
+    assert not study.cases_left_out.exists()
+    with pytest.raises(StudyError, match="Can't bring cases back"):
+        include_case(study=study, position=1, by=study.owner)
+    assert [event.detail["case"] for event in last_left_out(study)] == [1, 2]
+
+
+def test_the_gallery_brings_a_case_back(client, study):
+    client.force_login(study.owner)
+    where = [study.slug, 1]
+    gallery = reverse("analysis:gallery", args=[study.slug])
+    out = {"reason": "no polyp in it"}
+    page = client.post(reverse("annotation:case-exclude", args=where), out, follow=True)
+    back = reverse("annotation:case-include", args=where)
+    assert f'action="{back}"' in page.content.decode()
+    page = client.post(back, follow=True).content.decode()
+    assert "Brought back: cases 1 and 2." in page
+    assert study.cases.count() == 4
+    assert "Left out</h2>" not in client.get(gallery).content.decode()
+    assert "No case 1 is left out" in client.post(back, follow=True).content.decode()
 
 
 def test_the_last_pair_stays(study):

@@ -215,7 +215,10 @@ def test_an_invitation_expires_and_is_renewed(client, study, alice):
     assert "has expired" in text_of(client.get(link, follow=True))
     client.force_login(alice)
     assert "renew it or revoke it" in text_of(client.get(study.get_absolute_url()))
+    monitoring = reverse("annotation:study-monitoring", args=[study.slug])
+    assert "expired on" in text_of(client.get(monitoring))
     client.post(reverse("annotation:study-renew", args=[study.slug, invitation.pk]))
+    assert "expired on" not in text_of(client.get(monitoring))
     assert len(mail.outbox) == 1
     invitation.refresh_from_db()
     assert invitation.expires_at > timezone.now() + timedelta(days=29)

@@ -67,7 +67,7 @@ def test_the_buttons_lead_from_the_draft_to_the_unblinded_study(researcher, bob)
     sample(study)
     assert "24 of 24 images" in page(researcher, study)
     assert "Seal the study" in post(researcher, "study-act", study, "check")
-    assert "Add the readers below" in post(researcher, "study-act", study, "seal")
+    assert "Add the first reader below" in post(researcher, "study-act", study, "seal")
     text = post(researcher, "study-readers", study, username="bob")
     assert "bob reads this study as R1." in text
     assert "Open the study to its readers" in text
@@ -88,7 +88,7 @@ def test_the_buttons_lead_from_the_draft_to_the_unblinded_study(researcher, bob)
     ("state", "act", "problem"),
     [
         (State.DRAFT, "seal", "Can't seal “Polyps” now: it is draft, and must be checked."),
-        (State.SEALED, "open", "Nobody reads this study yet: add a reader first."),
+        (State.SEALED, "open", "others can join later."),
         (State.RUNNING, "generate", "Can't generate “Polyps” now"),
         (State.RUNNING, "unblind", "Say why the study is unblinded"),
         (State.CLOSED, "close", "Can't close “Polyps” now"),

@@ -185,7 +185,7 @@ def test_from_sign_up_to_a_running_study(page, browser, live_server, settings):
     walk.follow("Look through the images")
     walk.follow("Which polyps look real")
     walk.click("I have looked: all is well")
-    walk.click("Seal study…")
+    walk.follow("Seal study…")
     walk.click("Seal study")
     walk.sees("There is no reader yet")
     walk.click("Invite")  # without an address: a link to copy

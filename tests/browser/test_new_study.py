@@ -103,3 +103,25 @@ def test_without_javascript_the_page_does_the_same(browser, live_server, materia
         page.fill("#id_title", "By hand")
         page.get_by_role("button", name="Make study").click()
         expect(page.locator("h1")).to_have_text("By hand")
+
+
+def test_a_study_is_sealed_without_javascript(browser, live_server, client):
+    """What can't be undone is asked once more, by the address alone."""
+    study = builders.a_study(state=Study.State.CHECKED, readers=[])
+    client.force_login(study.owner)
+    with browser.new_context(java_script_enabled=False) as context:
+        cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
+        context.add_cookies([{**cookie, "url": live_server.url}])
+        page = context.new_page()
+        page.goto(live_server.url + study.get_absolute_url())
+        dialog = page.locator("#confirm")
+        expect(dialog).to_be_hidden()
+        page.click("text=Seal study…")
+        expect(dialog).to_be_visible()
+        dialog.get_by_role("link", name="Not now").click()
+        expect(dialog).to_be_hidden()
+        page.click("text=Seal study…")
+        dialog.get_by_role("button", name="Seal study").click()
+        page.wait_for_selector("text=There is no reader yet")
+    study.refresh_from_db()
+    assert study.state == Study.State.SEALED

@@ -72,6 +72,7 @@ OPERATIONS = {
     ("get", "study-case"): ("studies:read", "run"),
     ("post", "case-references"): ("studies:write", "run"),
     ("post", "case-exclude"): ("studies:write", "run"),
+    ("post", "case-include"): ("studies:write", "run"),
     ("post", "set-sample"): ("studies:write", "run"),
     ("get", "study-inspections"): ("studies:read", "run"),
     ("post", "study-inspections"): ("studies:write", "run"),

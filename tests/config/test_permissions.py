@@ -136,6 +136,7 @@ TABLE: dict[str, tuple] = {
     "annotation:study-renew": (RUNS, of_study("invitation"), "post"),
     "annotation:study-balance": (RUNS, S),
     "annotation:case-exclude": (RUNS, ONE, "post"),
+    "annotation:case-include": (RUNS, ONE, "post"),
     "annotation:set-sample": (RUNS, of_study(1, 1), "post"),
     "annotation:study-image": (RUNS, of_study("image")),
     "annotation:study-audit": (RUNS, S),

@@ -245,7 +245,7 @@ def test_of_very_many_chunks_only_those_with_trouble_are_listed(client, chunked,
 def test_cancel_is_asked_once_more_and_a_cancelled_run_goes_on(client, alice):
     run = a_run(by=alice, filled=1)
     page = page_of(client, run)
-    assert 'data-dialog="confirm-cancel"' in page
+    assert 'href="#confirm-cancel"' in page
     assert "Cancel this run?" in page
     act(client, run, "cancel")
     run.refresh_from_db()

@@ -42,7 +42,7 @@ TRAVELS = {
         "record_digest created_at sealed_at opened_at closed_at unblinded_at",
         "id owner form_key imported_at"),
     "Arm": ("study position generator run", "id"),
-    "Case": ("study position prompt practice references", "id"),
+    "Case": ("study position prompt practice references", "id left_out_of"),
     "CaseReference": ("case image position", "id"),
     "CaseSet": ("case arm image_set", "id"),
     "CaseImage": ("case_set image position", "id"),
