@@ -74,13 +74,14 @@ def create_dry_run(
         raise DryRunError(f"An arm differs by {MOST_EFFECT:g} points at most.")
     if not 0 <= seed < MAX_SEED:
         raise DryRunError("The seed must be a whole number from 0 to 2**63 − 1.")
+    study = Study.objects.select_for_update().get(pk=study.pk)  # a double click waits here
     options = {
         "readers": there,
         "effects": {str(arm): effect for arm, effect in sorted(effects.items())},
         "seed": seed,
     }
     underway = DryRun.objects.unfinished().filter(study=study, **options).first()
-    if underway:  # a double click
+    if underway:
         return underway
     if study.state not in WITH_IMAGES or study.simulated:
         raise StudyError(
@@ -150,7 +151,8 @@ def _opened(dry_run: DryRun, by: User) -> Study:
     for number in range(1, sum(dry_run.readers.values()) + 1):
         add_reader(study=copy, user=_account(number), by=by)
     step(copy, act="open", by=by, when=[State.SEALED], to=State.RUNNING, opened_at=timezone.now())
-    DryRun.objects.filter(pk=dry_run.pk).update(copy=copy)
+    if not dry_run.held().update(copy=copy):
+        raise DryRun.Lost
     dry_run.copy = copy
     return copy
 

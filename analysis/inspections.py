@@ -36,13 +36,14 @@ def create_inspection(*, study: Study, by: User | None) -> Inspection:
     Raises:
         InspectionError: there are no images yet, or the study is sealed.
     """
+    study = Study.objects.select_for_update().get(pk=study.pk)  # a double click waits here
     if study.state not in BEFORE_SEALING:
         raise InspectionError(
             "Images are inspected between their making and sealing, while something can be done "
             f"about them; the study is {Study.State(study.state).label.lower()}."
         )
     underway = Inspection.objects.unfinished().filter(study=study).first()
-    if underway:  # a double click
+    if underway:
         return underway
     total = sum(len(images) for _, images in _shown(study))
     if not total:

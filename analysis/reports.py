@@ -69,9 +69,10 @@ def create_report(
         raise ReportError(str(error)) from error
     check_resamples(resamples)
     with transaction.atomic():
+        Study.objects.select_for_update().get(pk=study.pk)  # a double click waits here
         options = {"embedder": embedder, "resamples": resamples, "seed": seed}
         underway = Report.objects.unfinished().filter(study=study, **options).first()
-        if underway:  # a double click
+        if underway:
             return underway
         images = StudyImages.of(study).all()
         if not images:

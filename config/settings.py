@@ -228,7 +228,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["generation.api.transport.ShallowJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "generation.api.transport.AlwaysJSON",
-    "DEFAULT_FILTER_BACKENDS": ["generation.api.transport.Filters"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "generation.api.transport.Pages",
     "DEFAULT_SCHEMA_CLASS": "generation.api.schema.Described",
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],

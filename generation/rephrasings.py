@@ -47,6 +47,7 @@ def create_rephrasing(*, dataset: Dataset, source: str, variants: int, by: User)
             "No language model is configured: set REPHRASING_ENDPOINT and REPHRASING_MODEL, or "
             "rephrase by rule."
         )
+    Dataset.objects.select_for_update().get(pk=dataset.pk)  # a double click waits here
     if Rephrasing.objects.unfinished().filter(dataset=dataset).exists():
         raise RephrasingError(f"“{dataset}” is being rephrased already: wait for it, or cancel it.")
     job = Rephrasing.objects.create(

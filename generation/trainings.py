@@ -94,6 +94,7 @@ def create_training(
     """
     check_name(name)
     slug = slugify(name)
+    Dataset.objects.select_for_update().get(pk=dataset.pk)  # a double click waits here
     if any(slugify(other.name) == slug for other in Training.objects.unfinished()):
         raise TrainingError(f"“{name}” is being trained already: choose another name.")
     if not (images := dataset.images.filter(split=split).count()):

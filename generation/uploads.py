@@ -57,6 +57,7 @@ def create_upload(
         check_name(name)
     else:
         check_free(slug, name)
+    User.objects.select_for_update(no_key=True).get(pk=by.pk)  # a double click waits here
     waiting = Upload.objects.unfinished().filter(kind=kind)
     if any(slugify(other.name) == slug for other in waiting):
         raise ImportRefused(f"“{name}” is being imported already: wait for it, or cancel it.")

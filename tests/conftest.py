@@ -34,3 +34,8 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no real data at {SHARED_DATA}: see docs/development.md")
     return SHARED_DATA
+
+
+@pytest.fixture
+def connections_of_their_own(transactional_db):
+    """For threads."""

@@ -1,5 +1,7 @@
 """Dry runs: a copy of a study, read by simulated readers."""
 
+import re
+
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
@@ -16,6 +18,8 @@ from annotation.models import Study
 from generation.api.fields import Number, Sent, Whole
 from generation.api.progress import PROGRESS, ProgressSerializer, RetriedJob
 from generation.runs import MAX_SEED
+
+_POSITION = re.compile("[1-9][0-9]{0,3}")
 
 
 class DryRunSerializer(ProgressSerializer):
@@ -44,9 +48,9 @@ class SentDryRun(Sent):
     seed = Whole(required=False, default=1, min_value=0, max_value=MAX_SEED - 1)
 
     def validate_effects(self, effects: dict[str, float]) -> dict[int, float]:
-        if wrong := [arm for arm in effects if not (arm.isascii() and arm.isdigit())]:
-            raise ValidationError(f"“{wrong[0]}” is no position of an arm.")
-        return {int(arm[:9]): effect for arm, effect in effects.items()}
+        if wrong := [arm for arm in effects if not _POSITION.fullmatch(arm)]:
+            raise ValidationError(f"“{wrong[0]}” is no position of an arm: they count from 1.")
+        return {int(arm): effect for arm, effect in effects.items()}
 
 
 EXAMPLE = {"readers": {"expert": 2, "lazy": 1}, "effects": {"1": 1.5}}

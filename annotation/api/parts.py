@@ -22,7 +22,7 @@ from annotation.references import change_references
 from annotation.views.balance import MOST_READERS, plans_and_whose, verdict
 from annotation.views.cases import as_presented
 from annotation.views.record_words import event_words
-from generation.api.fields import Sent, Text
+from generation.api.fields import Sent, Text, Whole
 from generation.api.problems import Refused
 from generation.api.progress import PROGRESS, ProgressSerializer
 from generation.api.resource import Resource
@@ -143,10 +143,16 @@ class SentReason(Sent):
 
 class SentReferences(Sent):
     add = serializers.PrimaryKeyRelatedField(
-        queryset=Image.objects.real(), required=False, help_text="Number of a real image."
+        queryset=Image.objects.real(),
+        pk_field=Whole(),
+        required=False,
+        help_text="Number of a real image.",
     )
     remove = serializers.PrimaryKeyRelatedField(
-        queryset=Image.objects.real(), required=False, help_text="Number of one that is there."
+        queryset=Image.objects.real(),
+        pk_field=Whole(),
+        required=False,
+        help_text="Number of one that is there.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
@@ -20,6 +21,10 @@ from annotation.reminders import MOST_TEXT, remind, to_remind, usual_text
 from generation.api.fields import Sent, Text, Whole, YesNo
 
 READERS = 200
+_CANNOT = (
+    "Reader {} can't be reminded, so nobody was: name readers of the study who have cases left and "
+    "are not paused."
+)
 
 
 class MemberSerializer(serializers.ModelSerializer):
@@ -144,6 +149,12 @@ class SentReminder(Sent):
         required=False, default=False, help_text="Also those who were reminded within a day."
     )
 
+    def validate_texts(self, texts: dict[str, str]) -> dict[str, str]:
+        there = dict(settings.LANGUAGES)
+        if unknown := sorted(texts.keys() - there.keys()):
+            raise ValidationError(f"No language “{unknown[0]}”; there are: {', '.join(there)}.")
+        return texts
+
 
 class RemindedSerializer(serializers.Serializer):
     asked = serializers.ListField(child=serializers.CharField(), help_text="Pseudonyms.")
@@ -165,6 +176,8 @@ class Reminders(OfStudy):
         found: list[Any] = to_remind(study)
         if "readers" in sent:
             found = [reader for reader in found if reader.number in sent["readers"]]
+            if others := set(sent["readers"]) - {reader.number for reader in found}:
+                raise ValidationError({"readers": [_CANNOT.format(min(others))]})
         else:
             found = [reader for reader in found if reader.behind and not reader.recently]
         languages = {reader.language for reader in found}

@@ -23,7 +23,7 @@ from annotation.steps import check_state
 from annotation.studies import unblind_study
 from annotation.study_form import StudyForm, like
 from annotation.views.studies import ACTS
-from generation.api.fields import Sent, Text, sent_as
+from generation.api.fields import Sent, Text, TrueOrFalse, sent_as
 from generation.api.problems import check_form, saved
 from generation.api.resource import Resource
 
@@ -113,7 +113,7 @@ class StudyFilter(filters.FilterSet):
     title = filters.CharFilter(lookup_expr="icontains", label="Part of the title.")
     created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lte")
-    simulated = filters.BooleanFilter(
+    simulated = TrueOrFalse(
         method="choose_simulated", label="Also copies that simulated readers fill."
     )
     ordering = filters.OrderingFilter(fields=["created_at", "title", "state"])

@@ -14,7 +14,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from generation.api.fields import NumberOfRow, Sent, Text
+from generation.api.fields import NumberOfRow, Sent, Text, TrueOrFalse
 from generation.api.problems import Refused
 from generation.api.resource import Resource
 from generation.datasets.prompts import PromptRow
@@ -82,7 +82,7 @@ class PromptSerializer(serializers.ModelSerializer):
 
 class PromptFilter(filters.FilterSet):
     text = filters.CharFilter(lookup_expr="icontains", label="Part of the text.")
-    original = filters.BooleanFilter(
+    original = TrueOrFalse(
         field_name="rephrasing_of", lookup_expr="isnull", label="Only originals, or rephrasings."
     )
 

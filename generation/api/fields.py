@@ -52,6 +52,23 @@ class NumberOfRow(filters.Filter):
         super().__init__(min_value=1, max_value=2**63 - 1, **given)
 
 
+class _TrueOrFalseField(forms.Field):
+    def to_python(self, value: str | None) -> bool | None:
+        try:
+            return {"": None, "true": True, "false": False}[(value or "").lower()]
+        except KeyError:
+            raise forms.ValidationError("Give true or false.") from None
+
+
+class TrueOrFalse(filters.BooleanFilter):
+    """Django's own takes any other word for none at all, and would choose everything."""
+
+    field_class = _TrueOrFalseField
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(widget=forms.TextInput, **given)
+
+
 class Sent(serializers.Serializer):
     """Something sent to the API; a name that it doesn't know is an error, not left alone."""
 

@@ -6,13 +6,14 @@ The settings name these, and `rest_framework.views` imports them: nothing here m
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
-from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+
+_MOST_PAGES = 10**9 - 1
 
 
 class ShallowJSONParser(JSONParser):
@@ -45,24 +46,25 @@ class AlwaysJSON(BaseContentNegotiation):
 
 
 class Pages(PageNumberPagination):
+    """Of every list. An unknown name in the query or one without a value is an error: else a word
+    that is spelled wrongly would choose everything."""
+
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 500
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        _check_query(request, view)
+        return super().paginate_queryset(queryset, request, view)
+
+    def get_page_number(self, request: Request, paginator: Any) -> int:
+        text = request.query_params.get(self.page_query_param)
+        return number_in(text, name=self.page_query_param, most=_MOST_PAGES) or 1
 
     def get_page_size(self, request: Request) -> int:
         text = request.query_params.get(self.page_size_query_param)
         asked = number_in(text, name=self.page_size_query_param, most=self.max_page_size)
         return asked or self.page_size
-
-
-class Filters(DjangoFilterBackend):
-    """In lists, an unknown name or one without a value is an error: else a word that is spelled
-    wrongly would choose everything."""
-
-    def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
-        if view.action == "list":
-            _check_query(request, view)
-        return super().filter_queryset(request, queryset, view)
 
 
 def _check_query(request: Request, view: Any) -> None:

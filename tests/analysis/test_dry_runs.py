@@ -87,15 +87,28 @@ def test_the_same_seed_gives_the_same_answers_under_other_letters(study):
 
 def test_an_interrupted_dry_run_goes_on_where_it_was(study):
     dry_run = asked(study)
+    assert DryRun.objects.claim(dry_run.pk, holder="one that dies")
+    dry_run.refresh_from_db()
     copy = dry_runs._opened(dry_run, study.owner)
     simulation = dry_runs._simulation(dry_run, copy)
     for reading in copy.readers.get(number=1).readings.all()[:4]:
         dry_runs._answer(reading, simulation, PROFILES["expert"])
     answered = list(Score.objects.values_list("pk", "value"))
+    dry_run.held().requeue()
     assert done(DryRun.objects.get()) == copy
     scores = Score.objects.filter(reading_set__reading__reader__study=copy)
     assert scores.count() == 18 * 3 * 6
     assert list(scores.order_by("pk").values_list("pk", "value"))[: len(answered)] == answered
+
+
+def test_a_worker_that_lost_its_dry_run_leaves_no_copy(study):
+    dry_run = asked(study)
+    assert DryRun.objects.claim(dry_run.pk, holder="one that sleeps")
+    dry_run.refresh_from_db()
+    DryRun.objects.update(holder="another")
+    with pytest.raises(DryRun.Lost):
+        dry_runs._opened(dry_run, study.owner)
+    assert not Study.objects.filter(simulated=True).exists()
 
 
 def test_a_protocol_with_everything_is_answered_whole():
@@ -215,6 +228,17 @@ def test_a_form_that_cannot_be_says_where(client, study):
     form = {f"readers-{p}": 0 for p in ("expert", "noisy", "lazy", "biased")}
     form |= {"effect-1": 0, "effect-2": 0, "effect-3": 0, "seed": 1}
     assert "1 to 30 readers" in client.post(address, form).content.decode()
+
+
+@pytest.mark.parametrize("arm", ["01", "1.0", "0", "²", "12345678901", ""])
+def test_programs_name_arms_by_their_positions_as_they_are(client, study, arm):
+    client.force_login(study.owner)
+    sent = {"readers": {"expert": 1}, "effects": {"1": 2.0, arm: 1.0}}
+    address = f"/api/v1/studies/{study.slug}/dry-runs/"
+    answer = client.post(address, sent, "application/json")
+    assert answer.status_code == 400
+    assert f"“{arm}” is no position of an arm" in answer.json()["detail"]
+    assert not DryRun.objects.exists()
 
 
 def test_copies_stand_in_no_list_of_studies(client, study):

@@ -1,7 +1,6 @@
 """The cast, and a study that runs."""
 
 import pytest
-from django.db import connection
 
 from tests import builders
 
@@ -33,10 +32,3 @@ def mallory(db):
     owner = builders.a_user("victor", researcher=True)
     builders.a_study(title="Other", owner=owner, pairs=1, readers=["mallory"])
     return builders.a_user("mallory")
-
-
-@pytest.fixture
-def connections_of_their_own(transactional_db):
-    """For threads; not on SQLite, whose tests run in one connection's memory."""
-    if connection.vendor == "sqlite":
-        pytest.skip("the tests' SQLite database lives in one connection's memory")

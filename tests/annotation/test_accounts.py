@@ -13,7 +13,7 @@ from annotation.account_forms import FirstAccountForm
 from annotation.accounts import AccountError, language_of, make_first_account, setup_code
 from generation.permissions import is_researcher
 from tests import builders
-from tests.annotation.at_once import at_once
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 FIRST = "/accounts/first/"

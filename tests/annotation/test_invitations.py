@@ -18,7 +18,7 @@ from annotation.errors import StudyError
 from annotation.models import AuditEvent, Invitation, Reader, Study
 from annotation.readers import revoke_reader
 from tests import builders
-from tests.annotation.at_once import at_once
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 State = Study.State

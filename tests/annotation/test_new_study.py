@@ -19,7 +19,7 @@ from annotation.saved_protocols import save_protocol
 from annotation.study_form import READERS, StudyForm
 from generation.models import IMPORTED, ImageSet, Run
 from tests import builders
-from tests.annotation.at_once import at_once
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 PAGE = reverse("annotation:study-new")

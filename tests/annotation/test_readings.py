@@ -20,7 +20,7 @@ from annotation.readings import (
     submit_reading,
 )
 from annotation.studies import close_study
-from tests.annotation.at_once import at_once
+from tests.at_once import at_once
 from tests.builders import a_protocol, a_reading, a_study, a_user, rate
 
 pytestmark = pytest.mark.django_db

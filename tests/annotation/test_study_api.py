@@ -1,6 +1,7 @@
 """Studies, their readers and protocols by the API."""
 
 import pytest
+from django.contrib.auth.models import User
 from django.core import mail
 
 from annotation.models import Reader, SavedProtocol, Study
@@ -188,6 +189,46 @@ def test_a_reader_is_paused_watched_and_reminded(ask, running_study):
     assert [problem[:2] for problem in said["problems"]] == ["R2"]  # without an address
     assert mail.outbox[0].to == ["bob@example.org"]
     assert ask("post", f"{here}/readers/1/signs/same/", {"note": "Asked."})[0] == 409
+
+
+@pytest.mark.parametrize(
+    ("sent", "field", "said"),
+    [
+        ({"readers": [1, 9]}, "readers", "Reader 9 can't be reminded"),
+        ({"readers": [1, 2]}, "readers", "Reader 2 can't be reminded"),  # is paused
+        ({"readers": [1], "texts": {"enn": "Go on."}}, "texts", "No language “enn”"),
+    ],
+)
+def test_a_reminder_that_names_nobody_or_no_language_is_not_sent(
+    ask, running_study, sent, field, said
+):
+    here = f"studies/{running_study.slug}"
+    ask("post", f"{here}/readers/2/pause/")
+    User.objects.update(email="somebody@example.org")
+    status, problem = ask("post", f"{here}/reminders/", sent)
+    assert status == 400
+    assert problem["errors"][0]["field"] == field
+    assert said in problem["errors"][0]["detail"]
+    assert mail.outbox == []
+
+
+@pytest.mark.parametrize("list_of", ["readers", "monitoring", "cases", "members"])
+def test_lists_under_a_study_refuse_what_they_know_no_filter_for(ask, running_study, list_of):
+    address = f"studies/{running_study.slug}/{list_of}/"
+    assert ask("get", address, page_size=1)[0] == 200
+    status, problem = ask("get", address, stat="done")
+    assert status == 400
+    assert "no such filter; there are: page, page_size" in problem["detail"]
+    assert ask("get", address, page="last")[0] == 400
+
+
+@pytest.mark.parametrize("number", ["7.9", "1e400", "true", '"7"', "1" + 30 * "0", "-1"])
+def test_a_reference_is_named_by_its_number(ask, alice, number):
+    study = builders.a_draft(owner=alice)
+    address = f"studies/{study.slug}/cases/1/references/"
+    for act in ("add", "remove"):
+        status, problem = ask("post", address, f'{{"{act}": {number}}}')
+        assert (status, problem["errors"][0]["field"]) == (400, act)
 
 
 def test_the_owner_names_members_who_then_see_the_study(ask, client, running_study):

@@ -48,6 +48,9 @@ def test_prompts_come_in_all_or_none(ask):
         ("One polyp.", None), ("A single polyp.", rows[0]["id"]), ("Two.", None),
     ]  # fmt: skip
     assert ask("get", "datasets/p/prompts/", original=False)[1]["count"] == 1
+    assert ask("get", "datasets/p/prompts/", original="true")[1]["count"] == 2
+    status, said = ask("get", "datasets/p/prompts/", original=7)
+    assert (status, said["detail"]) == (400, "original: Give true or false.")
     assert ask("post", "datasets/", {"slug": "p", "name": "Q", "prompts": prompts})[0] == 409
     twice = {"slug": "q", "name": "Q", "prompts": [prompts[1], prompts[1]]}
     status, said = ask("post", "datasets/", twice)
