@@ -28,6 +28,7 @@ from generation.api.problems import MEDIA_TYPE, Refused, TooLarge, field_problem
 from generation.imports import ImportRefused
 from generation.manifest import ManifestError
 from generation.permissions import english
+from generation.removal import DatasetInUse
 from generation.rephrasings import RephrasingError
 from generation.runs import RunError
 from generation.trainings import TrainingError
@@ -52,6 +53,7 @@ TITLES = {
 # What services raise where something can't be done; the message says how to mend it.
 REFUSALS = (
     DesignError,
+    DatasetInUse,
     DryRunError,
     ImportRefused,
     InspectionError,

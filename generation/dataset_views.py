@@ -2,15 +2,17 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count, Prefetch, Q
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from generation.models import Dataset, Image, Prompt, Proposal, Upload
 from generation.permissions import Request, researcher_required
+from generation.removal import DatasetInUse, delete_dataset
 
 IMAGES_A_PAGE = 48
 UPLOADS_LISTED = 6
@@ -72,12 +74,27 @@ def dataset(request: Request, slug: str) -> HttpResponse:
         "words": words,
         "page": page,
         "total": sum(splits.values()),
+        "can_delete": Dataset.objects.owned_by(request.user).filter(pk=found.pk).exists(),
         **prompt_counts(found),
     }
     template = "generation/dataset.html"
     # Going back may ask for the whole page.
     part = request.htmx and not request.htmx.history_restore_request
     return render(request, f"{template}#images" if part else template, context)
+
+
+@require_POST
+@researcher_required
+def dataset_delete(request: Request, slug: str) -> HttpResponse:
+    """Delete one's own data set, or say what uses it."""
+    owned = get_object_or_404(Dataset.objects.owned_by(request.user), slug=slug)
+    try:
+        delete_dataset(dataset=owned, by=request.user)
+    except DatasetInUse as error:
+        messages.error(request, f"Not deleted: {error}")
+        return redirect("generation:dataset", slug)
+    messages.success(request, f"“{owned}” is deleted.")
+    return redirect("generation:dataset-list")
 
 
 def prompt_counts(dataset: Dataset) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def import_sets(
     refused: list[str] = []
     with open_archive(archive, name=archive_name, refused=refused) as opened:
         sets = list_sets(opened, [prompt.text for prompt in prompts], some=some)
-        sets.problems[:0] = refused
+        sets.problems[:0] = [text for text in refused if text not in sets.problems]
         sets.problems += _pixel_problems(sets, show)
         sets.problems += _real_ones(sets.records)
         if sets.problems:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils.text import slugify
@@ -33,6 +34,7 @@ def import_dataset(
     source: str = "",
     licence: str = "",
     phantom: bool = False,
+    by: User | None = None,
     progress: Callable[[int, int], None] | None = None,
     also: Callable[[Dataset], None] | None = None,
 ) -> Dataset:
@@ -41,6 +43,7 @@ def import_dataset(
     Files are written first; if the rows then can't be, the files that were new are removed.
 
     Args:
+        by: who may delete it; by default only superusers.
         also: called with the data set in the transaction that writes its rows.
 
     Raises:
@@ -55,7 +58,15 @@ def import_dataset(
             if progress:
                 progress(done, len(records))
         with transaction.atomic():
-            dataset = _store_rows(slug, name, source, licence, phantom, records, images)
+            dataset = Dataset.objects.create(
+                slug=slug,
+                name=name,
+                source=source,
+                licence=licence,
+                phantom=phantom,
+                created_by=by,
+            )
+            _store_rows(dataset, records, images)
             if also:
                 also(dataset)
             return dataset
@@ -86,18 +97,7 @@ def _real_image(record: Record, data: bytes, fresh: list[str]) -> Image:
     )
 
 
-def _store_rows(
-    slug: str,
-    name: str,
-    source: str,
-    licence: str,
-    phantom: bool,
-    records: Sequence[Record],
-    images: Sequence[Image],
-) -> Dataset:
-    dataset = Dataset.objects.create(
-        slug=slug, name=name, source=source, licence=licence, phantom=phantom
-    )
+def _store_rows(dataset: Dataset, records: Sequence[Record], images: Sequence[Image]) -> None:
     for image in images:
         image.dataset = dataset
     Image.objects.bulk_create(images, batch_size=_BATCH)
@@ -117,7 +117,6 @@ def _store_rows(
         ),
         batch_size=_BATCH,
     )
-    return dataset
 
 
 def prompt_problems(dataset: Dataset, rows: Sequence[PromptRow]) -> list[str]:
@@ -140,13 +139,21 @@ def prompt_problems(dataset: Dataset, rows: Sequence[PromptRow]) -> list[str]:
 
 
 @transaction.atomic
-def import_prompts(*, slug: str, name: str, rows: Sequence[PromptRow], source: str = "") -> Dataset:
+def import_prompts(
+    *,
+    slug: str,
+    name: str,
+    rows: Sequence[PromptRow],
+    source: str = "",
+    by: User | None = None,
+) -> Dataset:
     """Make a data set of prompts alone, in the file's order, each with its rephrasing.
 
-    Raises ImportRefused when a data set of this name or slug is there already.
+    `by` is as in `import_dataset`. Raises ImportRefused when a data set of this name or slug is
+    there already.
     """
     check_free(slug, name)
-    dataset = Dataset.objects.create(slug=slug, name=name, source=source)
+    dataset = Dataset.objects.create(slug=slug, name=name, source=source, created_by=by)
     add_prompts(dataset=dataset, rows=rows)
     return dataset
 

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils.text import slugify
 
 from generation.datasets import DatasetError
 from generation.datasets.prompts import PromptRow, read_prompts
+from generation.datasets.tables import decoded
 from generation.imports import (
     ImportRefused,
     add_prompts,
@@ -74,15 +76,10 @@ class PromptsForm(forms.Form):
             return None
         if file.size > MOST:
             raise ValidationError(f"{file.name} has more than {MOST >> 20} MiB: divide it.")
-        data = file.read()
         try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = data[: error.start].count(b"\n") + 1
-            raise ValidationError(
-                f"{file.name}, line {line}: byte 0x{data[error.start]:02x} is not UTF-8. Save the "
-                "file as UTF-8 (in Excel: “CSV UTF-8”)."
-            ) from error
+            return decoded(file.read(), file.name)
+        except DatasetError as error:
+            raise ValidationError(error.problems) from error
 
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data
@@ -125,12 +122,16 @@ class PromptsForm(forms.Form):
             for row in self.rows
         ]
 
-    def save(self) -> Dataset:
+    def save(self, by: User) -> Dataset:
         """Raises ImportRefused where the name was taken meanwhile."""
         data = self.cleaned_data
         if into := data["into"]:
             add_prompts(dataset=into, rows=self.rows)
             return into
         return import_prompts(
-            slug=slugify(data["name"]), name=data["name"], rows=self.rows, source=data["source"]
+            slug=slugify(data["name"]),
+            name=data["name"],
+            rows=self.rows,
+            source=data["source"],
+            by=by,
         )

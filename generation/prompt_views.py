@@ -8,6 +8,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
@@ -43,7 +44,7 @@ def import_prompts(request: Request) -> HttpResponse:
     valid = form.is_valid()
     if valid and request.POST.get("act") == "store":
         try:
-            dataset = form.save()
+            dataset = form.save(request.user)
         except ImportRefused as error:
             form.add_error("name", str(error))
             valid = False
@@ -146,6 +147,7 @@ def _context(
     job = dataset.rephrasings.select_related("created_by").first()
     return {
         "dataset": dataset,
+        "at": reverse("generation:dataset-prompts", args=[dataset.slug]),
         "words": words,
         "has_images": dataset.images.exists(),
         "page": pages.get_page(request.GET.get("page")),

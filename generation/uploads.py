@@ -137,6 +137,7 @@ def _dataset(upload: Upload) -> None:
             source=upload.source,
             licence=upload.licence,
             records=records,
+            by=upload.created_by,
             progress=partial(titled, show, "Storing images"),
             also=lambda dataset: _keep(upload, dataset=dataset, summary=_summary(dataset)),
         )
@@ -165,14 +166,14 @@ def _unpacked(upload: Upload, place: Path, show: Callable[[int, int, str], None]
         problems = []
         for done, (name, read) in enumerate(archive.read.items(), 1):
             target = place / name
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-            except (FileExistsError, NotADirectoryError) as error:
-                clash = f"{name} lies in what is a file as well: pack the folder itself."
-                raise DatasetError([clash]) from error
             data, problem = _read(name, read)
             problems += problem
-            target.write_bytes(data)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data)
+            except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+                clash = f"{name} is a file, or lies in one, where there is a folder as well: "
+                raise DatasetError([f"{clash}pack the folder itself."]) from error
             show(done, len(archive.read), "Unpacking")
         if problems:
             raise DatasetError(problems)

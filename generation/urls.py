@@ -19,6 +19,7 @@ urlpatterns = [
     path("import/images/", upload_views.import_dataset, name="import-dataset"),
     path("import/prompts/", prompt_views.import_prompts, name="import-prompts"),
     path("datasets/<slug:slug>/", dataset_views.dataset, name="dataset"),
+    path("datasets/<slug:slug>/delete/", dataset_views.dataset_delete, name="dataset-delete"),
     path("datasets/<slug:slug>/prompts/", prompt_views.dataset_prompts, name="dataset-prompts"),
     path("datasets/<slug:slug>/prompts.csv", prompt_views.dataset_prompts_csv, name="prompts-csv"),
     path("datasets/<slug:slug>/rephrase/", prompt_views.dataset_rephrase, name="dataset-rephrase"),

@@ -171,6 +171,8 @@ class Case(models.Model):
     practice = models.BooleanField(default=False, help_text="Comes first and doesn't count.")
     references = models.ManyToManyField(Image, through="CaseReference", related_name="cases")
 
+    parts_of = ("study", "left_out_of")
+
     class Meta:
         ordering = ["position"]
         constraints = [
@@ -205,6 +207,7 @@ class CaseReference(models.Model):
     image = models.ForeignKey(Image, on_delete=models.PROTECT)
     position = models.PositiveSmallIntegerField()
 
+    parts_of = ("case__study", "case__left_out_of")
     objects = WithImages()
 
     class Meta:
@@ -255,6 +258,7 @@ class CaseImage(models.Model):
     image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="case_images")
     position = models.PositiveSmallIntegerField()
 
+    parts_of = ("case_set__case__study", "case_set__case__left_out_of")
     objects = WithImages()
 
     class Meta:

@@ -91,8 +91,8 @@ def next_for(
             )
         case State.SEALED if not active:
             return Next(
-                "Add the first reader below. Before the study opens, all that a reader could see is "
-                "fetched as that reader and searched for names and digests that would tell the "
+                "Add the first reader below. Before the study opens, all that a reader could see "
+                "is fetched as that reader and searched for names and digests that would tell the "
                 "arms: so one must have accepted. Others can join once the study runs.",
                 missing=Lack(_no_reader(study), "Invite or add one", "#invite"),
             )

@@ -22,6 +22,7 @@ from generation.datasets.records import MAX_CAPTION
 from generation.imports import import_prompts
 from generation.manifest import with_provenance
 from generation.models import Dataset, Image, ImageSet, Prompt
+from generation.removal import delete_dataset
 
 MOST_PROMPTS = 2000  # in one request
 
@@ -131,8 +132,16 @@ class Datasets(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
         """Prompts, each with a rephrasing where there is one. All of them, or none."""
         data = self.given(SentDataset)
         rows = [PromptRow(**row) for row in data.pop("prompts")]
-        dataset = import_prompts(**data, rows=rows)
+        dataset = import_prompts(**data, rows=rows, by=self.user)
         return Response(self.shown(self.get_queryset().get(pk=dataset.pk)), status=201)
+
+    @extend_schema(summary="Delete a data set", request=None, responses={204: None})
+    def destroy(self, request: Request, slug: str) -> Response:
+        """One that you brought in, with its prompts, images and their files, as long as no study,
+        run, training or generator was made of it."""
+        owned = get_object_or_404(Dataset.objects.owned_by(self.user), slug=slug)
+        delete_dataset(dataset=owned, by=self.user)
+        return Response(status=204)
 
 
 @extend_schema(tags=["Data"])

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from PIL import Image, ImageOps
 
 from generation.datasets import DatasetError
-from generation.datasets.archives import Archive
+from generation.datasets.archives import Archive, RefusedFile
 from generation.datasets.records import Record
 from generation.datasets.tables import read_named
 
@@ -105,7 +105,8 @@ def _by_mapping(sets: Sets, files: dict, mapping: str, known: "_Prompts") -> Non
         file = _Table(mapping, files[mapping])
         rows = list(read_named(file, names={"prompt": ["prompt"], "image": ["image"]}))
     except DatasetError as error:
-        sets.problems += error.problems
+        refused = error.__cause__ if isinstance(error.__cause__, RefusedFile) else None
+        sets.problems += [str(refused)] if refused else error.problems
         return
     if not rows:
         sets.problems.append(f"{mapping} has no rows.")
@@ -162,6 +163,9 @@ def _by_folders(sets: Sets, files: dict, known: "_Prompts") -> None:
 class _Table:
     name: str
     read_bytes: Callable[[], bytes]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class _Prompts:

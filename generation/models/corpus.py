@@ -2,9 +2,16 @@
 
 from typing import Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+
+
+class DatasetQuerySet(models.QuerySet["Dataset"]):
+    def owned_by(self, user) -> Self:
+        """Those that a researcher may delete: what they brought in; all for a superuser."""
+        return self if user.is_superuser else self.filter(created_by=user.pk)
 
 
 class Dataset(models.Model):
@@ -19,6 +26,11 @@ class Dataset(models.Model):
         help_text="Drawn, not from patients; said wherever its images are shown.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    objects = DatasetQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]

@@ -184,6 +184,8 @@ class ImageSet(models.Model):
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="image_sets")
     completed_at = models.DateTimeField(null=True, blank=True)
 
+    parts_of = ("run",)  # as whose part who deletes its prompts is told
+
     class Meta:
         ordering = ["pk"]
         constraints = [

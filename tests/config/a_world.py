@@ -63,6 +63,8 @@ def a_world(owner="owner", reader="reader", *, state=Study.State.RUNNING) -> Wor
     )
     invitation = Invitation.objects.create(study=study, token=owner, invited_by=account)
     dataset = study.cases.first().prompt.dataset
+    dataset.created_by = account
+    dataset.save()
     done = {"created_by": account, "status": "done", "done": 1, "total": 1}
     BlindingAudit.objects.create(study=study, opens=True, **done)
     report = Report.objects.create(study=study, embedder="efficientnet-lite0", **done)

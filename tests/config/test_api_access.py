@@ -24,6 +24,7 @@ OPERATIONS = {
     ("get", "dataset-list"): ("data:read", "all"),
     ("post", "dataset-list"): ("data:write", "all"),
     ("get", "dataset-detail"): ("data:read", "all"),
+    ("delete", "dataset-detail"): ("data:write", "own"),
     ("get", "dataset-prompts"): ("data:read", "all"),
     ("get", "dataset-rephrasings"): ("data:read", "all"),
     ("post", "dataset-rephrasings"): ("data:write", "all"),

@@ -22,7 +22,7 @@ from annotation.links import link_of
 from annotation.members import add_member
 from annotation.models import AuditEvent, Reader, SavedProtocol, Study
 from annotation.readers import add_reader, revoke_reader
-from generation.models import Image, Training, Upload
+from generation.models import Dataset, Image, Training, Upload
 from generation.tokens import create_token
 from tests import builders
 from tests.analysis.builders import a_rated_study, a_report, know_features
@@ -82,6 +82,7 @@ TABLE: dict[str, tuple] = {
     "generation:import-dataset": (RESEARCHERS, NONE),
     "generation:import-prompts": (RESEARCHERS, NONE),
     "generation:dataset": (RESEARCHERS, row("dataset")),
+    "generation:dataset-delete": (OWNS, row("dataset"), "post"),
     "generation:dataset-prompts": (RESEARCHERS, row("dataset")),
     "generation:prompts-csv": (RESEARCHERS, row("dataset")),
     "generation:dataset-rephrase": (
@@ -262,6 +263,7 @@ def site():
     root = builders.a_user("root")
     image = Image.objects.generated().filter(image_set__case_sets__case__study=study)[0]
     dataset = study.cases.first().prompt.dataset
+    Dataset.objects.filter(pk=dataset.pk).update(created_by=alice)
     invitation, researcher = invite(study=study, by=alice), invite_researcher(by=root)
     site.rows = {
         "dataset": dataset.slug,

@@ -103,7 +103,8 @@ def test_all_that_is_wrong_with_a_data_set_is_listed_at_once(client, alice):
         (pictures(1), "The ZIP needs a table captions.csv"),
         ({"../captions.csv": table(1)}, "names a place outside the ZIP"),
         ({"captions.csv": "picture,text\na,b"}, "has no column caption, image, split"),
-        ({"a": b"1", "a/b": b"2"}, "lies in what is a file as well"),
+        ({"a": b"1", "a/b": b"2"}, "a/b is a file, or lies in one, where there is a folder"),
+        ({"a/b": b"2", "a": b"1"}, "a is a file, or lies in one, where there is a folder"),
     ],
 )
 def test_a_zip_that_can_t_be_a_data_set_says_why(client, alice, files, words):

@@ -140,6 +140,20 @@ def test_a_damaged_file_ends_the_list_of_problems_as_little_as_an_encrypted_one(
     assert page.count("2/1.png") == 1
 
 
+def test_an_encrypted_mapping_is_named_once_and_no_image_is_missed(alice, dataset, send):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("mapping.csv", "prompt,image\n1,a.png\n")
+        archive.writestr("a.png", encode(picture(1, size=64), "PNG"))
+        locked = archive.infolist()[0]
+    data = bytearray(out.getvalue())
+    for place in (locked.header_offset + 6, data.rindex(locked.filename.encode()) - 46 + 8):
+        data[place] |= 0x1
+    page = text(send(answer(dataset, archive=SimpleUploadedFile("theirs.zip", bytes(data)))))
+    assert "Nothing was imported: 1 problem in the file." in page
+    assert "mapping.csv is encrypted: pack it without a password." in page
+
+
 def test_hundreds_of_problems_are_counted_not_listed(client, alice, send):
     many = a_dataset(pairs=SHOWN // 4, images_per_pair=0)
     archive = a_zip(prompts=SHOWN // 2, images=3, damaged=SHOWN + 7)

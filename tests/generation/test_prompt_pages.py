@@ -163,6 +163,18 @@ class TestRephrasing:
         assert Proposal.objects.count() == 2
         assert medvqa.prompts.exclude(rephrasing_of=None).count() == 2
 
+    def test_links_of_the_page_after_a_refused_approval_lead_to_the_list(
+        self, client, alice, medvqa, monkeypatch
+    ):
+        monkeypatch.setattr("generation.prompt_views.PROMPTS_A_PAGE", 1)
+        propose(client, medvqa)
+        here = reverse("generation:dataset-prompts", args=["medvqa"])
+        proposal = Proposal.objects.first()
+        page = decide(client, medvqa, approve=proposal.pk, **{f"text-{proposal.pk}": " "})
+        assert "is empty" in page
+        assert f'href="{here}?page=2"' in page
+        assert f'method="get" action="{here}"' in page
+
     def test_a_proposal_of_another_data_set_can_t_be_decided_here(self, client, alice, medvqa):
         propose(client, medvqa)
         other = a_dataset(pairs=1, images_per_pair=0)

@@ -25,7 +25,7 @@ from tests.analysis.takeout.a_study import FORMULAS, READERS, a_rich_study
 # somebody, or follow from others. A new field must be put into one of the two.
 JOB = "id message error cancel_requested attempts done_before holder heartbeat_at not_before"
 TRAVELS = {
-    "Dataset": ("name slug source licence phantom", "id created_at"),
+    "Dataset": ("name slug source licence phantom", "id created_at created_by"),
     "Generator": (
         "name slug family checkpoint revision digest licence settings card trained_on "
         "trained_split", "id created_at"),
