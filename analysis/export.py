@@ -15,6 +15,7 @@ from analysis.dataset import guess_frame, metric_frame, ranking_frame, score_fra
 from analysis.models import Report
 from analysis.own.data import own_cases
 from analysis.own.reports import kept_tables, own_tables
+from analysis.pdf import PdfError, kept_pdf
 from analysis.remarks import activity_frame, comment_frame, flag_frame
 from annotation.models import Study
 
@@ -244,13 +245,15 @@ def _made(make: Callable[[Any], pd.DataFrame], of: Any) -> str:
     return csv_text(make(of))
 
 
-def files_of(report: Report) -> dict[str, bytes]:
+def files_of(report: Report, *, pdf: Callable[[Report], bytes] = kept_pdf) -> dict[str, bytes]:
     """A report as files by their name: PDF, tables, figures, results.json, and SHA256SUMS of all.
 
     The same report and answers give the same bytes. Where no PDF can be made, a text says why.
+
+    Args:
+        pdf: `pdf_of` where the results are others than those stored.
     """
     from analysis import charts
-    from analysis.pdf import PdfError, pdf_of
 
     texts = {f"{name}.csv": make() for name, make in csv_files(report).items()}
     texts |= {f"{figure.name}.svg": figure.svg for figure in report.figures.all()}
@@ -259,7 +262,7 @@ def files_of(report: Report) -> dict[str, bytes]:
     for name in charts.names(report.results):
         files[f"{name}.png"] = charts.draw(name, report.results, "png")
     try:
-        files["report.pdf"] = pdf_of(report)
+        files["report.pdf"] = pdf(report)
     except PdfError as error:
         files["report.pdf.missing.txt"] = f"{error}\n".encode()
     sums = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)]

@@ -8,15 +8,14 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+from django.db import transaction
 from django.template.loader import render_to_string
 from PIL import ImageFile
 
-from analysis.models import Report
+from analysis.models import Report, ReportPdf
 from analysis.tables import tables_of
 from generation.models import Image
 
-FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 MISSING = (
     "The PDF needs Pango, which this machine lacks. On Debian and Ubuntu: "
     "apt-get install libpango-1.0-0 libpangoft2-1.0-0"
@@ -28,8 +27,33 @@ class PdfError(Exception):
     """No PDF can be made here; the message says what to install."""
 
 
+def kept_pdf(report: Report) -> bytes:
+    """The PDF that the worker made with the report; made and kept now where there is none.
+
+    Raises:
+        PdfError: there is none, and Pango is not installed.
+    """
+    kept = ReportPdf.objects.filter(report=report).first()
+    return bytes(kept.content) if kept else keep_pdf(report)
+
+
+def keep_pdf(report: Report) -> bytes:
+    """Make the PDF and keep it in place of an earlier one.
+
+    Raises:
+        PdfError: Pango is not installed.
+    """
+    content = pdf_of(report)
+    with transaction.atomic():
+        now = Report.objects.select_for_update().filter(pk=report.pk).first()
+        # Its numbers may have been replaced, or a name in them masked, while it was made.
+        if now and now.results == report.results:
+            ReportPdf.objects.update_or_create(report=now, defaults={"content": content})
+    return content
+
+
 def pdf_of(report: Report) -> bytes:
-    """The whole report.
+    """The whole report, made anew.
 
     Raises:
         PdfError: Pango is not installed.
@@ -77,6 +101,9 @@ def _context(report: Report) -> dict[str, Any]:
 
 def _fetcher(weasyprint: Any, report: Report) -> Any:
     """What the print template names: figures of the report, fonts, images by primary key."""
+    import matplotlib
+
+    fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     figures = dict(report.figures.values_list("name", "svg"))
 
     class Fetcher(weasyprint.urls.URLFetcher):
@@ -85,7 +112,7 @@ def _fetcher(weasyprint: Any, report: Report) -> Any:
             if kind == "figure":
                 content, mime = figures[name].encode(), "image/svg+xml"
             elif kind == "font":
-                content, mime = (FONTS / f"{name}.ttf").read_bytes(), "font/ttf"
+                content, mime = (fonts / f"{name}.ttf").read_bytes(), "font/ttf"
             elif kind == "image":
                 with Image.objects.get(pk=int(name)).file.open("rb") as file:
                     content, mime = file.read(), "image/*"

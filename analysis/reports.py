@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,20 @@ def check_resamples(resamples: int) -> None:
 
 
 def perform_report(report: Report) -> None:
+    """Compute the report and make its PDF.
+
+    Raises:
+        ReportError, Job.Cancelled, Job.Lost: see `compute_report`.
+    """
+    from analysis.pdf import PdfError, keep_pdf  # WeasyPrint
+
+    compute_report(report)
+    # Said to whoever asks for the PDF; the report itself is there.
+    with suppress(PdfError):
+        keep_pdf(report)
+
+
+def compute_report(report: Report) -> None:
     """Measure, analyse, draw; then replace the report's numbers and figures at once.
 
     Doing it again changes nothing: known images aren't embedded anew, and seeds are the report's.
@@ -114,10 +129,11 @@ def perform_report(report: Report) -> None:
     results["provenance"] = provenance | _settings(report, data.scores)
     report.beat(message="Drawing")
     figures = {name: charts.draw(name, results) for name in charts.names(results)}
-    report.beat(message="Saving")
+    report.beat(message="Saving, and making the PDF")
     with transaction.atomic():
         report.metric_values.all().delete()
         report.figures.all().delete()
+        Report.objects.filter(pk=report.pk).drop_pdfs()
         MetricValue.objects.bulk_create(
             MetricValue(
                 report=report, metric=v.metric, arm=v.arm, case=v.case, value=v.value, n=v.n

@@ -16,6 +16,7 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from analysis.metrics.embedders import EMBEDDERS
 from analysis.models import Figure, Report
+from analysis.pdf import PdfError, kept_pdf
 from analysis.reports import ReportError, create_report
 from analysis.tables import tables_of
 from annotation.models import Study
@@ -111,11 +112,9 @@ def report_png(request: Request, pk: int, name: str) -> HttpResponse:
 @never_cache
 @require_GET
 def report_pdf(request: Request, pk: int) -> HttpResponse:
-    from analysis.pdf import PdfError, pdf_of  # matplotlib, WeasyPrint
-
     found = _computed(request, pk)
     try:
-        content = pdf_of(found)
+        content = kept_pdf(found)
     except PdfError as error:
         messages.error(request, str(error))
         return redirect(found)

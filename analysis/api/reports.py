@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from analysis.models import Report
+from analysis.pdf import PdfError, kept_pdf
 from analysis.reports import MIN_RESAMPLES, create_report
 from annotation.models import Study
 from generation.api.fields import Sent, Text, Whole
@@ -131,10 +132,8 @@ class Reports(RetriedJob):
     @action(detail=True, filter_backends=[], pagination_class=None)
     def pdf(self, request: Request, pk: int) -> HttpResponse:
         """As its page shows it."""
-        from analysis.pdf import PdfError, pdf_of  # matplotlib, WeasyPrint
-
         try:
-            content = pdf_of(self._done())
+            content = kept_pdf(self._done())
         except PdfError as error:
             raise Refused(str(error)) from error
         return HttpResponse(content, content_type="application/pdf")

@@ -38,10 +38,10 @@ class ReportCommand(BaseCommand):
 
             self._save(zip_of(report), options["zip"])
         if options["pdf"]:
-            from analysis.pdf import PdfError, pdf_of
+            from analysis.pdf import PdfError, kept_pdf
 
             try:
-                self._save(pdf_of(report), options["pdf"])
+                self._save(kept_pdf(report), options["pdf"])
             except PdfError as error:
                 raise CommandError(str(error)) from error
         if options["json"]:

@@ -1,7 +1,7 @@
 from analysis.models.dry_runs import DryRun
 from analysis.models.inspections import ImageFlag, Inspection, Neighbour
 from analysis.models.own import OwnRatings
-from analysis.models.reports import Embedding, Figure, MetricValue, Report
+from analysis.models.reports import Embedding, Figure, MetricValue, Report, ReportPdf
 from analysis.models.takeout import Export, Restore
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "Neighbour",
     "OwnRatings",
     "Report",
+    "ReportPdf",
     "Restore",
 ]

@@ -38,6 +38,13 @@ class ReportQuerySet(JobQuerySet):
             return self
         return self.filter(Q(study__in=Study.objects.managed_by(user)) | Q(own__owner_id=user.pk))
 
+    def drop_pdfs(self) -> None:
+        """Forget the PDFs kept of these reports; they are made anew when asked for.
+
+        To be called in the transaction that changes their ``results`` or ``figures``.
+        """
+        ReportPdf.objects.filter(report__in=self).delete()
+
 
 class Report(Job):
     """One analysis of a study's answers and images, or of ratings that were made elsewhere.
@@ -142,3 +149,16 @@ class Figure(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ReportPdf(models.Model):
+    """A report as PDF, kept since it takes seconds to make; `analysis.pdf` makes it.
+
+    A row and not a file, so that it goes with its report, whoever deletes that.
+    """
+
+    report = models.OneToOneField(Report, on_delete=models.CASCADE, related_name="pdf")
+    content = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"PDF of {self.report}"

@@ -47,13 +47,15 @@ def folder(place: int) -> str:
 def report_files(leaving: Leaving) -> Iterator[tuple[str, bytes]]:
     """Results and figures of every report; of the newest also what its own archive holds."""
     from analysis.export import STUDY_TABLES, files_of
+    from analysis.pdf import pdf_of
 
     found = reports_of(leaving)
     for place, report in found.items():
         files = {}
         if place == len(found):
             ours = {*(f"{table}.csv" for table in STUDY_TABLES), "SHA256SUMS"}
-            files = {name: f for name, f in files_of(report).items() if name not in ours}
+            its_own = files_of(report, pdf=pdf_of)  # the kept one has pictures
+            files = {name: f for name, f in its_own.items() if name not in ours}
         files |= {f"{figure.name}.svg": figure.svg.encode() for figure in report.figures.all()}
         files[RESULTS] = as_json(report.results, indent=2).encode()
         for name in sorted(files):

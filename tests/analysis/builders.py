@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from analysis.images import StudyImages
 from analysis.models import Embedding, Report
-from analysis.reports import create_report, perform_report
+from analysis.reports import compute_report, create_report
 from annotation.models import Ranking, Reading, Score, Study
 from tests import builders
 
@@ -74,9 +74,9 @@ def a_claimed_report(study, **options) -> Report:
 
 
 def a_report(study, **options) -> Report:
-    """A report that is done."""
+    """A report that is done; its PDF is made when asked for."""
     report = a_claimed_report(study, **options)
-    perform_report(report)
+    compute_report(report)
     report.end(Report.Status.DONE)
     report.refresh_from_db()
     return report

@@ -12,7 +12,7 @@ from analysis.export import csv_files, zip_of
 from analysis.models import OwnRatings, Report
 from analysis.own.reports import create_own_report
 from analysis.own.tables import Table, as_claim, read_tables
-from analysis.reports import perform_report
+from analysis.reports import compute_report
 from generation.datasets import DatasetError
 from tests.analysis.builders import a_rated_study, a_report, know_features
 from tests.builders import a_user
@@ -39,7 +39,7 @@ def metrics(*lines, columns=METRICS):
 def performed(report):
     assert Report.objects.claim(report.pk, holder="test")
     report.refresh_from_db()
-    perform_report(report)
+    compute_report(report)
     report.end(Report.Status.DONE)
     report.refresh_from_db()
     return report

@@ -8,8 +8,10 @@ import pypdfium2
 import pytest
 from PIL import Image as Pillow
 
-from analysis.pdf import MISSING, pdf_of
-from tests.analysis.builders import a_rated_study, a_report, know_features
+from analysis.models import Report, ReportPdf
+from analysis.pdf import MISSING, keep_pdf, kept_pdf, pdf_of
+from analysis.reports import compute_report, perform_report
+from tests.analysis.builders import a_claimed_report, a_rated_study, a_report, know_features
 from tests.builders import png
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +51,38 @@ def test_two_reports_on_the_same_answers_are_the_same_bytes(report):
     first = pdf_of(report)
     assert pdf_of(report) == first
     assert pdf_of(a_report(report.study)) == first
+
+
+def test_a_worker_makes_it_with_the_report_and_a_request_only_hands_it_out(client):
+    study = a_rated_study(pairs=5)
+    know_features(study)
+    report = a_claimed_report(study)
+    perform_report(report)
+    assert bytes(report.pdf.content) == pdf_of(report)
+    ReportPdf.objects.update(content=b"as it was kept")
+    client.force_login(study.owner)
+    assert client.get(f"/reports/{report.pk}/report.pdf").content == b"as it was kept"
+    assert client.get(f"/api/v1/reports/{report.pk}/pdf/").content == b"as it was kept"
+    compute_report(report)
+    assert not ReportPdf.objects.exists()
+
+
+def test_one_that_was_never_made_is_made_and_kept_at_the_first_request(report, client):
+    client.force_login(report.study.owner)
+    content = client.get(f"/reports/{report.pk}/report.pdf").content
+    assert content == pdf_of(report) == bytes(ReportPdf.objects.get().content)
+
+
+def test_it_is_dropped_where_results_change_and_never_kept_of_results_that_are_gone(report):
+    keep_pdf(report)
+    results = {**report.results, "sentences": ["Somebody’s name was taken out."]}
+    Report.objects.filter(pk=report.pk).update(results=results)
+    Report.objects.filter(pk=report.pk).drop_pdfs()
+    keep_pdf(report)  # by someone who read it before
+    assert not ReportPdf.objects.exists()
+    assert "name was taken out" in text_of(kept_pdf(Report.objects.get()))
+    report.delete()
+    assert not ReportPdf.objects.exists()
 
 
 def test_after_it_torn_images_are_refused_as_before(report):

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from analysis.models import Report
 from analysis.own.reports import create_own_report
-from analysis.reports import perform_report
+from analysis.reports import compute_report
 from tests.analysis.test_own_ratings import METRICS, SOME, metrics, ratings
 from tests.builders import a_user
 
@@ -35,7 +35,7 @@ def test_the_form_names_problems_and_its_report_can_be_read(page, live_server, s
     )  # fmt: skip
     assert Report.objects.claim(report.pk, holder="test")
     report.refresh_from_db()
-    perform_report(report)
+    compute_report(report)
     report.end(Report.Status.DONE)
     sign_in("alice")
     page.goto(live_server.url + reverse("analysis:own-ratings"))

@@ -72,6 +72,8 @@ STAY = {
     # How work was done, and what helps to do it
     "BlindingAudit", "Chunk", "Embedding", "Export", "Restore", "Training", "TunedGenerator",
     "Upload",
+    # What is made anew from what travels
+    "ReportPdf",
     # What came before sealing, or is of no study
     "DryRun", "ImageFlag", "Inspection", "Neighbour", "OwnRatings", "Proposal", "Rephrasing",
 }  # fmt: skip
