@@ -168,7 +168,7 @@ class Reminders(OfStudy):
     @extend_schema(
         summary="Remind readers by e-mail",
         request=SentReminder,
-        responses=RemindedSerializer,
+        responses={200: RemindedSerializer},
         examples=[OpenApiExample("All who are behind", value={}, request_only=True)],
     )
     def create(self, request: Request, slug: str) -> Response:

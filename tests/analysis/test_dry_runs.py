@@ -128,7 +128,9 @@ def test_a_protocol_with_everything_is_answered_whole():
 
 def test_nobody_can_sign_in_as_a_simulated_reader(client, study):
     done(asked(study))
-    for user in User.objects.filter(username__startswith="simulated-reader"):
+    simulated = User.objects.filter(username__startswith="simulated-reader")
+    assert simulated.count() == 3
+    for user in simulated:
         assert not user.has_usable_password()
         answer = {"username": user.username, "password": user.password}
         assert client.post(reverse("login"), answer).status_code == 200

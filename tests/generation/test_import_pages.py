@@ -2,14 +2,17 @@
 
 import io
 import zipfile
+from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from generation import jobs
 from generation.jobs import perform
 from generation.models import Generator, Image, Job, Run, Upload
+from generation.storage import FolderStorage
 from generation.upload_views import SHOWN
 from tests.builders import a_dataset, a_generator, a_user
 from tests.generation.datasets.pictures import encode, picture
@@ -180,15 +183,25 @@ def test_the_file_goes_when_the_upload_is_over_however_it_ended(
     ]
 
 
+class CancelledAtTheThirdImage(FolderStorage):
+    """Somebody cancels all uploads while the third image is stored."""
+
+    def _save(self, name, content):
+        if len(list(Path(self.location).glob("images/*/*.png"))) == 2:
+            Upload.objects.update(cancel_requested=True)
+        return super()._save(name, content)
+
+
 def test_an_import_that_is_cancelled_half_way_leaves_nothing(
-    client, alice, dataset, send, settings
+    client, alice, dataset, settings, monkeypatch
 ):
     client.post(PAGE, answer(dataset))
+    storage = {"BACKEND": f"{__name__}.{CancelledAtTheThirdImage.__name__}"}
+    settings.STORAGES = {**settings.STORAGES, "default": storage}
+    monkeypatch.setattr(jobs, "_SHOWN_EVERY", 0)  # else it is noticed half a second later
+    perform(Upload, Upload.objects.get().pk)
     upload = Upload.objects.get()
-    Upload.objects.update(cancel_requested=True)
-    perform(Upload, upload.pk)
-    upload.refresh_from_db()
-    assert upload.status == Job.Status.CANCELLED
+    assert (upload.status, upload.done, upload.total) == (Job.Status.CANCELLED, 3, 8)
     assert not Generator.objects.exists()
     assert not list((settings.MEDIA_ROOT / "images").rglob("*.png"))
 
