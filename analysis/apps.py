@@ -12,6 +12,7 @@ class AnalysisConfig(AppConfig):
         for module in settings.METRIC_MODULES:
             import_module(module)  # registers its metrics
         _tell_what_is_computable()
+        _tell_where_names_are()
 
 
 def _tell_what_is_computable() -> None:
@@ -30,3 +31,11 @@ def _tell_what_is_computable() -> None:
     # Of whole arms a study has too few to set against readers.
     COMPUTABLE.metrics = {m.key: m.name for m in METRICS.values() if m.scope != "arm"}
     COMPUTABLE.embedder_fault = fault
+
+
+def _tell_where_names_are() -> None:
+    """To the erasing of readers, a floor below."""
+    from analysis import erasure
+    from annotation.erasure import ELSEWHERE
+
+    ELSEWHERE.append(erasure)

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from annotation.models import Activity, Comment, Flag, Reader, Reading, Score, Study
+from annotation.names import people_of
 from annotation.protocols import Kind
 
 PLACE = ("reader", "case", "reading", "position")
@@ -21,10 +22,11 @@ ACTIVITY_COLUMNS = (*PLACE, "act", "detail", "sequence", "saved_at")
 def comment_frame(study: Study) -> pd.DataFrame:
     """One row per comment on a set and per answer to a criterion of text: `COMMENT_COLUMNS`.
 
-    ``criterion`` is empty for comments. What was taken back is left out.
+    ``criterion`` is empty for comments. What was taken back is left out; nobody is named.
     """
     texts = [c.key for c in study.protocol.criteria if c.kind == Kind.TEXT]
     written = Score.objects.current().filter(criterion__in=texts)
+    names = people_of(study)
     rows = []
     for found in (Comment.objects.current(), written):
         of_study = found.filter(reading_set__reading__in=_readings(study)).exclude(text="")
@@ -34,7 +36,7 @@ def comment_frame(study: Study) -> pd.DataFrame:
                 "arm": str(row.reading_set.case_set.arm),
                 "letter": row.reading_set.letter,
                 "criterion": getattr(row, "criterion", ""),
-                "text": row.text,
+                "text": names.masked(row.text),
                 "saved_at": row.created_at,
             }
             for row in of_study.select_related(

@@ -2,6 +2,7 @@
 
 from annotation.cases import last_left_out
 from annotation.models import Reader, Study
+from annotation.names import people_of
 from annotation.plan_words import NO_PLAN
 from annotation.protocols import Protocol
 
@@ -31,8 +32,8 @@ def design_lines(study: Study) -> list[Line]:
 
 
 def _before_sealing(study: Study) -> list[Line]:
-    """Cases and sets that somebody looked at and took out, and why."""
-    lines = []
+    """Cases and sets that somebody looked at and took out, and why; nobody by name."""
+    lines, names = [], people_of(study)
     events = [*last_left_out(study), *study.events.filter(act="sample again").order_by("number")]
     for event in events:
         told = event.told
@@ -41,7 +42,7 @@ def _before_sealing(study: Study) -> list[Line]:
             if event.act == "leave out"
             else ("Sampled again before sealing", f"{told['arm']} in case {told['case']}")
         )
-        lines.append((what, f"{said}: {told.get('reason', '')}"))
+        lines.append((what, f"{said}: {names.masked(told.get('reason', ''))}"))
     return lines
 
 

@@ -11,3 +11,8 @@ def placeholder(study: str, number: int) -> User:
     if User.objects.filter(username=name).exists():
         name = f"{name}-{secrets.token_hex(4)}"
     return User.objects.create_user(name, is_active=False)
+
+
+def is_placeholder(user: User) -> bool:
+    """Whether no person stands behind an account; theirs may be inactive, but has a password."""
+    return not user.is_active and not user.has_usable_password()

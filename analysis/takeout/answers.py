@@ -54,7 +54,7 @@ def _score_rows(leaving: Leaving) -> Iterable[Row]:
             "criterion": score.criterion,
             "score": score.value,
             "not_applicable": score.value is None and score.criterion in rated,
-            "text": leaving.nameless(score.text),
+            "text": leaving.names.masked(score.text),
             "sequence": score.sequence,
             "saved_at": score.created_at,
         }
@@ -138,7 +138,7 @@ def _comment_rows(leaving: Leaving) -> Iterable[Row]:
     rows = (
         {
             **leaving.letters[comment.reading_set_id],
-            "text": leaving.nameless(comment.text),
+            "text": leaving.names.masked(comment.text),
             "sequence": comment.sequence,
             "saved_at": comment.created_at,
         }

@@ -6,8 +6,7 @@ from analysis.takeout.arriving import Arriving
 from analysis.takeout.cells import Row, Table, data, text, time, whole
 from analysis.takeout.leaving import Leaving
 from annotation.models import AuditEvent
-
-GIVEN = ("reason", "note")  # of what is personal, what leaves where it names nobody
+from annotation.models.audit import SPOKEN
 
 
 def _event_rows(leaving: Leaving) -> Iterable[Row]:
@@ -21,7 +20,7 @@ def _event_rows(leaving: Leaving) -> Iterable[Row]:
             "written": {
                 key: said
                 for key, said in event.personal.items()
-                if key in GIVEN and leaving.nameless(said["text"]) == said["text"]
+                if key in SPOKEN and leaving.names.masked(said["text"]) == said["text"]
             },
             "commitments": event.commitments,
             "previous": event.previous,

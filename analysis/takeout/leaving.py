@@ -1,12 +1,9 @@
 """A study on its way out: numbers in place of primary keys, and nobody's name."""
 
-import re
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.db.models import Q
 
 from analysis.takeout import TakeoutError
@@ -20,11 +17,9 @@ from annotation.models import (
     ReadingSet,
     Study,
 )
+from annotation.names import Names, people_of
 from generation.models import Dataset, Generator, Image, ImageSet, Prompt, Run
 
-NAMELESS = "[name]"
-ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
-SHORTEST_NAME = 3  # letters; shorter ones would be found in any text
 _PEOPLE = {"importer"}  # keys of a provenance that name somebody
 
 
@@ -170,29 +165,8 @@ class Leaving:
     # People
 
     @cached_property
-    def _names(self) -> re.Pattern[str]:
-        people = User.objects.filter(
-            Q(pk=self.study.owner_id)
-            | Q(memberships__study=self.study)
-            | Q(reader_roles__study=self.study)
-        )
-        names = {name for user in people for name in names_of(user)}
-        for event in self.study.events.all():
-            if actor := event.personal.get("actor"):
-                names.add(actor["text"])
-        long = sorted((n for n in names if len(n) >= SHORTEST_NAME), key=len, reverse=True)
-        return re.compile(rf"\b({'|'.join(map(re.escape, long)) or '(?!)'})\b", re.IGNORECASE)
-
-    def nameless(self, written: str) -> str:
-        """What somebody wrote, without addresses and without names of the study's people."""
-        return self._names.sub(NAMELESS, ADDRESS.sub(NAMELESS, written))
-
-
-def names_of(user: User) -> Iterator[str]:
-    """What somebody is called, as far as it is known here."""
-    for name in (user.username, user.get_full_name(), user.last_name, user.email):
-        if name:
-            yield name
+    def names(self) -> Names:
+        return people_of(self.study)
 
 
 def placeless(value: Any) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
+from analysis.erasure import masked_results
 from analysis.models import Figure, MetricValue, Report
 from analysis.takeout.arriving import Arriving
 from analysis.takeout.cells import Row, Table, as_json, number, text, time, whole
@@ -19,7 +20,7 @@ def reports_of(leaving: Leaving) -> dict[int, Report]:
     done = Report.objects.filter(study=leaving.study, status=Report.Status.DONE)
     found = list(done.exclude(results={}).order_by("pk"))
     for report in found:  # never saved so
-        report.results = without_keys(report.results)
+        report.results = masked_results(without_keys(report.results), leaving.names)
     return dict(enumerate(found, 1))
 
 

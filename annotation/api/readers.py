@@ -49,6 +49,22 @@ class ReaderSerializer(serializers.ModelSerializer):
         return reader.user.get_username() if self.context["manages"] else None
 
 
+class PassageSerializer(serializers.Serializer):
+    where = serializers.CharField()
+    text = serializers.CharField(help_text="Empty where results are still hidden.")
+
+
+class ErasedReaderSerializer(ReaderSerializer):
+    account_deleted = serializers.BooleanField(help_text="Else it has other parts here.")
+    masked = PassageSerializer(many=True, help_text="Where their name stood, as it reads now.")
+    to_read = PassageSerializer(
+        many=True, help_text="Where a name may still stand, for a person to read."
+    )
+
+    class Meta(ReaderSerializer.Meta):
+        fields = [*ReaderSerializer.Meta.fields, "account_deleted", "masked", "to_read"]
+
+
 class SentReader(Sent):
     username = Text(max_length=150)
 
@@ -156,13 +172,19 @@ class Readers(OfStudy):
         resume_reader(study=study, reader=reader, by=self.user)
         return self.answered(reader)
 
-    @extend_schema(summary="Erase who a reader is", request=None, responses=ReaderSerializer)
+    @extend_schema(summary="Erase who a reader is", request=None, responses=ErasedReaderSerializer)
     def erase(self, request: Request, slug: str, number: int) -> Response:
-        """For the owner alone. Name, account and addresses go; answers stay under the pseudonym."""
+        """For the owner alone. Name, account and addresses go; answers stay under the pseudonym,
+        and what names the reader in them is masked."""
         study = get_object_or_404(Study.objects.owned_by(self.user), slug=slug)
         reader = get_object_or_404(study.readers, number=number)
-        erase_reader(study=study, reader=reader, by=self.user)
-        return self.answered(reader)
+        done = erase_reader(study=study, reader=reader, by=self.user)
+        row = next(row for row in with_standing(study) if row.pk == reader.pk)
+        row.account_deleted, row.masked, row.to_read = (
+            done.account_deleted, done.masked, done.to_read,
+        )  # fmt: skip
+        context = self.get_serializer_context()
+        return Response(ErasedReaderSerializer(row, context=context).data)
 
 
 @extend_schema(tags=["Readers"])

@@ -18,7 +18,8 @@ from django.utils import timezone
 from annotation.models.studies import Study
 
 # What an event may say of a person, beside its actor: names, addresses, and what was written.
-PERSONAL = frozenset({"user", "whom", "reason", "note"})
+SPOKEN = ("reason", "note")  # in somebody's own words
+PERSONAL = frozenset({"user", "whom", *SPOKEN})
 ERASED = "(erased)"
 
 

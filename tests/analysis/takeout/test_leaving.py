@@ -101,6 +101,9 @@ def archive(tmp_path_factory, django_db_setup, django_db_blocker):
     with django_db_blocker.unblock(), transaction.atomic():
         study = a_rich_study()
         carol = study.readers.get(user__username="carol")
+        report = study.reports.get()
+        report.results["design"].append(["Left out before sealing", "case 9: Bob said so"])
+        report.save()
         erase_reader(study=study, reader=carol, by=study.owner)
         Generator.objects.update(
             checkpoint="/home/alice/models/fern", card={"base": "/home/alice/base"}

@@ -1,0 +1,127 @@
+"""Names of a study's people in what somebody wrote: found, and replaced.
+
+Erasing, reports and archives all mask by `Names`, so that a name stays nowhere that it left
+elsewhere.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+
+from django.contrib.auth.models import User
+from django.db.models import Q
+
+from annotation.models import Study
+from annotation.placeholders import is_placeholder
+
+NAMELESS = "[name]"
+ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
+SHORTEST = 3  # letters; shorter names are found in any text
+# Words of reasons and comments that are names, or accounts, too.
+_WORDS = """
+admin adviser an april art august autumn ban bell best bill bin bird bishop black blue brook brown
+bush can case chance clay clear cliff clinician cook crystal dawn day demo doctor don drew early
+earnest east expert fair faith fan field fields fish forest frank free french frost gang gates gene
+gold golden good grace gran grant grave gray green grey guest guy hall han hand hang hard hart head
+heart hill home hope house hunt hunter image images joy june justice key kind king knight lake lane
+law light little long lord love low major man march mark marks mason max may mild miles mill min
+mine moon moss norm north olive owner page paris park part pat penny pin ping pole pool post potter
+power price ran ray read reader red reed research researcher rich rise river rob rock roman root
+rose rush sand sang set sharp short sing skip sky small smart smith snow so song south spring star
+stark steel stern stone storm stout street strong student study sue summer sun sweet tan tang tap
+test tester tong top tower true turner user van wall wan ward water way well wells west white wild
+will wing winter wise won wood word work worth yin young
+вера врач лев любовь май марк мир надежда роза роман слава читатель эксперт эра
+"""
+WORDS = frozenset(_WORDS.split())
+# What stands before a word within a sentence; a title’s full stop ends none.
+_WITHIN = r"(?:(?<=[\w,;)] )|(?<=\bMr\. )|(?<=\bMs\. )|(?<=\bMrs\. )|(?<=\bDr\. )|(?<=\bProf\. ))"
+
+
+class Names:
+    """Names and addresses to be masked in texts.
+
+    Whole words, in any case: accounts, addresses, first and last names and both together. A name
+    that is also a word (“Will”, “An”; `WORDS`), has fewer than `SHORTEST` letters or is a number is
+    masked by itself only where it stands with its capital within a sentence: “asked Will” is, “will
+    be done” and “Will do.” aren't. In small letters it is taken for the word; where it begins a
+    sentence, `doubtful` says so, for a person to read. A word that `WORDS` lacks is masked too
+    often, never too seldom. Nicknames, initials and inflected forms are not known.
+    """
+
+    def __init__(self, names: Iterable[str], *, addresses: bool = False) -> None:
+        """
+        Args:
+            addresses: mask every e-mail address, whoever's it is.
+        """
+        known = {
+            unicodedata.normalize(form, " ".join(name.split()))
+            for name in names
+            for form in ("NFC", "NFD")
+        } - {""}
+        words = {name for name in known if _is_word(name)}
+        self._addresses = addresses
+        self._sure = _any_of(known - words, _whole, re.IGNORECASE)
+        self._within = _any_of(words, _within)
+        self._capital = _any_of(words, _capital)
+
+    def masked(self, text: str) -> str:
+        """The text with `NAMELESS` in place of every name."""
+        if self._addresses:
+            text = ADDRESS.sub(NAMELESS, text)
+        return self._within.sub(NAMELESS, self._sure.sub(NAMELESS, text))
+
+    def doubtful(self, text: str) -> bool:
+        """Whether, all names masked, a word stays that may be one."""
+        return bool(self._capital.search(self.masked(text)))
+
+
+def names_of(user: User) -> Iterator[str]:
+    """What somebody is called, as far as it is known here."""
+    full = user.get_full_name()
+    yield from (user.username, user.email, full, user.first_name, user.last_name)
+    yield from (part for part in full.split() if part[0].isupper())  # not the “van” in “van Gogh”
+
+
+def people_of(study: Study) -> Names:
+    """Of all who own, run, monitor or read a study, or did: for what leaves it."""
+    people = User.objects.filter(
+        Q(pk=study.owner_id) | Q(memberships__study=study) | Q(reader_roles__study=study)
+    )
+    names = {name for user in people if not is_placeholder(user) for name in names_of(user)}
+    for event in study.events.all():
+        names |= {event.personal[key]["text"] for key in ("actor", "user") if key in event.personal}
+    return Names(names, addresses=True)
+
+
+def _is_word(name: str) -> bool:
+    shortest = 2 if _uncased(name) else SHORTEST
+    return name.casefold() in WORDS or name.isdigit() or len(name) < shortest
+
+
+def _uncased(name: str) -> bool:
+    """Of a script without capitals, such as Chinese, which sets no spaces between words either."""
+    return name.isalpha() and name.lower() == name.upper()
+
+
+def _any_of(
+    names: set[str], pattern: Callable[[str], str], flags: re.RegexFlag = re.NOFLAG
+) -> re.Pattern[str]:
+    """The longest first: “Anna Lee” before “Anna”."""
+    ordered = sorted(names, key=lambda name: (-len(name), name))
+    return re.compile("|".join(map(pattern, ordered)) or "(?!)", flags)
+
+
+def _whole(name: str) -> str:
+    found = r"\s+".join(map(re.escape, name.split(" ")))
+    return found if _uncased(name) else rf"(?<!\w){found}(?!\w)"
+
+
+def _within(name: str) -> str:
+    """With its capital, after another word; “Don’t” is no Don."""
+    return rf"{_WITHIN}{re.escape(name.capitalize())}(?!\w|['’](?!s\b)\w)"
+
+
+def _capital(name: str) -> str:
+    forms = {name.capitalize(), name.upper()}
+    return rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(forms)))})(?!\w|['’](?!s\b)\w)"
