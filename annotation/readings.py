@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from annotation.answered import KEY, answers_digest
 from annotation.errors import AnswerError
 from annotation.models import (
     Activity,
@@ -25,6 +26,7 @@ from annotation.models import (
 )
 from annotation.models.answers import MOST_TEXT
 from annotation.protocols import REFERENCE_LETTER, Criterion, Kind, Protocol
+from annotation.steps import record
 
 Row = TypeVar("Row", bound=Model)
 CLOCK_TOLERANCE = 5 * 60 * 1000  # milliseconds that a browser's clock may be ahead of ours
@@ -166,12 +168,16 @@ def submit_reading(reading: Reading) -> list[str]:
 
 
 def finish_reading(reader: Reader) -> None:
-    """The reader is through with the study: nothing of theirs can be changed any more.
+    """The reader is through with the study: nothing of theirs can be changed any more. A digest of
+    their scores and rankings goes on record.
 
     Raises:
         AnswerError: a case is not handed in yet, or the study doesn't take answers.
     """
     with transaction.atomic():
+        Study.objects.select_for_update().get(
+            pk=reader.study_id
+        )  # before its readers, as elsewhere
         reader = _held(reader.pk)
         _check_open(reader)
         left = reader.readings.filter(submitted_at=None).count()
@@ -183,6 +189,8 @@ def finish_reading(reader: Reader) -> None:
         Reader.objects.filter(pk=reader.pk).update(
             state=Reader.State.FINISHED, finished_at=timezone.now()
         )
+        told = {"reader": str(reader), KEY: answers_digest(reader.study, reader)}
+        record(reader.study, "finish", reader.user, **told)
 
 
 def _running_study(reading: Reading) -> Study:
@@ -193,13 +201,12 @@ def _running_study(reading: Reading) -> Study:
 
 
 def _held(pk: int) -> Reader:
-    """The reader, whose row nobody else changes until commit."""
-    return (
-        Reader.objects.select_for_update(of=("self",))
-        .select_related("study")
-        .defer("study__manifest")  # long, and not needed for each answer
-        .get(pk=pk)
-    )
+    """The reader, whose row nobody else changes until commit, and the study as it is after that:
+    read at once, it could be what it was before a closing that held the row."""
+    reader = Reader.objects.select_for_update().get(pk=pk)
+    # Without the manifest: long, and not needed for each answer.
+    reader.study = Study.objects.defer("manifest").get(pk=reader.study_id)
+    return reader
 
 
 def _check_open(reader: Reader) -> None:

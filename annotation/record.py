@@ -1,5 +1,8 @@
-"""Whether a study's record of acts is whole: every event as it was written, none missing."""
+"""Whether a study's record of acts is whole, and its answers are those that were recorded."""
 
+from enum import StrEnum
+
+from annotation.answered import KEY, answers_digest
 from annotation.models import AuditEvent, Study
 from annotation.models.audit import commitment
 
@@ -35,3 +38,41 @@ def _kept(event: AuditEvent) -> bool:
     return all(
         event.commitments.get(key) == commitment(**said) for key, said in event.personal.items()
     )
+
+
+class Answers(StrEnum):
+    """How scores and rankings stand to the digest that the closing recorded."""
+
+    KEPT = "as at closing"
+    CHANGED = "changed since"
+    UNKNOWN = "closed without a digest"  # before closings had one
+    OPEN = "not closed yet"
+
+
+def answers_of(study: Study, found: list[str]) -> Answers:
+    """In a word; `found` are its `answer_faults`."""
+    closing = study.events.filter(act="close").last()
+    if closing is None:
+        return Answers.OPEN if study.closed_at is None else Answers.UNKNOWN
+    if KEY not in closing.detail:
+        return Answers.UNKNOWN
+    return Answers.CHANGED if found else Answers.KEPT
+
+
+def answer_faults(study: Study) -> list[str]:
+    """Whose scores and rankings aren't those with which they finished, or the study was closed.
+
+    It finds a score or ranking that was changed, added or removed outside the application, and a
+    letter behind which another arm was put. Whoever can write all of the database can forge the
+    digests, too: see `faults`.
+    """
+    readers = {reader.pseudonym: reader for reader in study.readers.all()}
+    found = []
+    for event in study.events.filter(act__in=["finish", "close"]).order_by("number"):
+        of = event.detail.get("reader")
+        if KEY not in event.detail:
+            continue
+        if event.detail[KEY] != answers_digest(study, readers.get(of)):
+            whose = f"those with which {of} finished" if of else "those of the closing"
+            found.append(f"scores or rankings are not {whose} (event {event.number})")
+    return found

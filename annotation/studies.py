@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
+from annotation.answered import KEY, answers_digest
 from annotation.audits import Progress, readings_at_once, record_audit
 from annotation.drafts import run_of_imported
 from annotation.errors import StudyError, listed
@@ -130,7 +131,10 @@ def open_study(*, study: Study, by: User, progress: Progress | None = None) -> N
 
 @transaction.atomic
 def close_study(*, study: Study, by: User) -> None:
-    """Running → closed: no more answers; results by arm may be seen."""
+    """Running → closed: no more answers; results by arm may be seen. A digest of all scores and
+    rankings goes on record."""
+    Study.objects.select_for_update().get(pk=study.pk)
+    list(study.readers.select_for_update())  # answers that are under way come in before
     check_state(study, act="close", when=[State.RUNNING])
     readings = study.readers.aggregate(
         submitted=Count("readings", filter=Q(readings__submitted_at__isnull=False)),
@@ -142,7 +146,11 @@ def close_study(*, study: Study, by: User) -> None:
         by=by,
         when=[State.RUNNING],
         to=State.UNBLINDED if study.unblinded_at else State.CLOSED,
-        detail={**readings, "as_sealed": still_as_sealed(study)},
+        detail={
+            **readings,
+            "as_sealed": still_as_sealed(study),
+            KEY: answers_digest(study),
+        },
         closed_at=timezone.now(),
     )
 

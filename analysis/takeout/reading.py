@@ -20,7 +20,7 @@ from analysis.takeout.texts import ABOUT, FORMAT, SUMS, VERSION
 from annotation.manifest import manifest_digest
 from annotation.models import Study
 from annotation.protocols import ProtocolError
-from annotation.record import faults
+from annotation.record import answer_faults, faults
 from generation.datasets import DatasetError
 from generation.datasets.archives import Archive, open_archive
 from generation.models import Job
@@ -172,7 +172,7 @@ def _restore(arriving: Arriving, tables: Mapping[str, list[Row]]) -> None:
 
 def _check_whole(study: Study) -> None:
     """The protocol must be one, what was sealed must be what its digest says, and the record of
-    acts must be whole: checksums alone are quickly made anew."""
+    acts must be whole, answers as recorded: checksums alone are quickly made anew."""
     try:
         study.protocol  # noqa: B018
     except ProtocolError as error:
@@ -183,3 +183,5 @@ def _check_whole(study: Study) -> None:
         raise TakeoutError(f"The study is {study.state}; only those with visible results travel.")
     if found := faults(study):
         raise TakeoutError([f"The record of acts was changed: {fault}." for fault in found])
+    if found := answer_faults(study):
+        raise TakeoutError([f"Answers were changed: {fault}." for fault in found])

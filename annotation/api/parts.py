@@ -17,7 +17,7 @@ from annotation.cases import exclude_case, include_case, sample_again
 from annotation.models import Arm, AuditEvent, BlindingAudit, Case, CaseSet, Study
 from annotation.openings import ask_audit
 from annotation.plans import case_refs
-from annotation.record import faults
+from annotation.record import Answers, answer_faults, answers_of, faults
 from annotation.references import change_references
 from annotation.views.balance import MOST_READERS, plans_and_whose, verdict
 from annotation.views.cases import as_presented
@@ -255,8 +255,13 @@ class EventSerializer(serializers.ModelSerializer):
 
 
 class RecordCheckSerializer(serializers.Serializer):
-    whole = serializers.BooleanField(help_text="Whether every event is as it was written.")
+    whole = serializers.BooleanField(
+        help_text="Whether every event, score and ranking is as it was written."
+    )
     faults = serializers.ListField(child=serializers.CharField())
+    answers = serializers.ChoiceField(
+        [one.value for one in Answers], help_text="Scores and rankings against the closing."
+    )
     events = serializers.IntegerField(help_text="How many.")
     digest = serializers.CharField(allow_blank=True, help_text="Of the last one.")
 
@@ -274,9 +279,15 @@ class Record(mixins.ListModelMixin, OfStudy):
     @extend_schema(summary="Whether a study's record is whole", responses=RecordCheckSerializer)
     def check(self, request: Request, slug: str) -> Response:
         study = self.study
-        found = faults(study)
-        answer = {"whole": not found, "faults": found, "events": study.events.count()}
-        answer["digest"] = study.record_digest
+        answered = answer_faults(study)
+        found = [*faults(study), *answered]
+        answer = {
+            "whole": not found,
+            "faults": found,
+            "answers": answers_of(study, answered),
+            "events": study.events.count(),
+            "digest": study.record_digest,
+        }
         return Response(RecordCheckSerializer(answer).data)
 
 

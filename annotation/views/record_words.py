@@ -33,6 +33,7 @@ RECORD = {
     "seal": "sealed the study",
     "audit": "audited the blinding: {verdict}",
     "open": "opened the study to readers",
+    "finish": "finished as reader {reader}",
     "close": "closed the study: {submitted} of {planned} cases handed in",
     "unblind": "unblinded the study: “{reason}”",
 }

@@ -10,9 +10,12 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from annotation.models import AuditEvent, Study
-from annotation.record import faults
+from annotation.erasure import erase_reader
+from annotation.models import AuditEvent, Ranking, Reader, Reading, ReadingSet, Score, Study
+from annotation.readings import finish_reading
+from annotation.record import Answers, answer_faults, answers_of, faults
 from annotation.studies import close_study, unblind_study
+from tests import builders
 
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +34,7 @@ def test_an_untouched_record_is_whole(study, alice):
     out = StringIO()
     call_command("verify_audit", stdout=out)
     assert f"{study.slug}: {study.events.count()} events, whole" in out.getvalue()
+    assert "answers as at closing" in out.getvalue()
     alice.username = "alice-smith"  # whoever acted stays named as they were then
     alice.save()
     assert faults(study) == []
@@ -86,6 +90,77 @@ def test_what_was_erased_of_people_breaks_nothing(study):
     event = study.events.get(act="unblind")
     assert event.told["reason"] == "(erased)"
     assert event.who == "Owner"
+
+
+ANSWERS = {
+    "a score changed": lambda study: Score.objects.filter(pk=Score.objects.first().pk).update(
+        value=(Score.objects.first().value + 1) % 11
+    ),
+    "a score backdated": lambda study: Score.objects.filter(pk=Score.objects.first().pk).update(
+        created_at=study.opened_at
+    ),
+    "a score removed": lambda study: Score.objects.first().delete(),
+    "a later revision": lambda study: Score.objects.create(
+        reading_set=Score.objects.first().reading_set, criterion="realism", value=9, sequence=9999
+    ),
+    "a ranking changed": lambda study: Ranking.objects.update(tiers=[["C"], ["B"], ["A"]]),
+    "another arm behind a letter": lambda study: ReadingSet.objects.filter(
+        pk=ReadingSet.objects.first().pk
+    ).update(letter="Z"),
+}
+
+
+@pytest.fixture
+def answered(running_study, alice, bob):
+    """Bob finished, carol had begun; closed then."""
+    for reading in Reading.objects.filter(reader__user=bob):
+        builders.rate(reading)
+    builders.rate(builders.a_reading(running_study, "carol"))
+    finish_reading(Reader.objects.get(user=bob))
+    close_study(study=running_study, by=alice)
+    running_study.refresh_from_db()
+    return running_study
+
+
+@pytest.mark.parametrize("what", ANSWERS)
+def test_an_answer_that_was_changed_after_the_closing_is_found(answered, what):
+    assert answer_faults(answered) == []
+    ANSWERS[what](answered)
+    assert faults(answered) == []  # the acts are as they were
+    found = " ".join(answer_faults(answered))
+    assert "are not those with which R1 finished" in found
+    assert "are not those of the closing" in found
+    out = StringIO()
+    with pytest.raises(CommandError, match="not as they were written"):
+        call_command("verify_audit", answered.slug, stdout=out)
+    assert "answers changed since" in out.getvalue()
+
+
+def test_an_answer_of_who_finished_is_found_before_the_closing(running_study, bob):
+    for reading in Reading.objects.filter(reader__user=bob):
+        builders.rate(reading)
+    finish_reading(Reader.objects.get(user=bob))
+    assert answers_of(running_study, answer_faults(running_study)) == Answers.OPEN
+    Score.objects.update(value=3)
+    found = answer_faults(running_study)
+    assert [fault.partition(" (")[0] for fault in found] == [
+        "scores or rankings are not those with which R1 finished"
+    ]
+
+
+def test_erasing_a_reader_changes_no_answer(answered, alice):
+    erase_reader(study=answered, reader=answered.readers.get(number=1), by=alice)
+    assert answer_faults(answered) == []
+    answered.refresh_from_db()
+    assert faults(answered) == []
+
+
+def test_a_closing_without_a_digest_is_said_to_have_none(answered):
+    for event in answered.events.filter(act__in=["finish", "close"]):
+        event.detail.pop("answers")
+        event.save()
+    assert answer_faults(answered) == []
+    assert answers_of(answered, []) == Answers.UNKNOWN
 
 
 def test_equal_names_are_committed_to_differently(study):

@@ -1,11 +1,11 @@
-"""Check that studies' records of acts are whole."""
+"""Check that studies' records of acts are whole, and their answers those that were recorded."""
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.models import Study
-from annotation.record import faults
+from annotation.record import answer_faults, answers_of, faults
 from generation.management.lookup import one
 from generation.management.output import add_json, say
 
@@ -13,7 +13,8 @@ from generation.management.output import add_json, say
 class Command(BaseCommand):
     help = (
         "Check the hash chain of the acts recorded in a study, or in all of them: fails on an "
-        "event that was changed, removed or put in outside the application."
+        "event that was changed, removed or put in outside the application, and on a score or "
+        "ranking that is not as it was when its reader finished or the study was closed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -23,21 +24,24 @@ class Command(BaseCommand):
     def handle(self, **options) -> None:
         slug = options["study"]
         studies = [one(Study, slug)] if slug else list(Study.objects.order_by("pk"))
-        said: list[dict[str, Any]] = [
-            {
-                "study": study.slug,
-                "events": study.events.count(),
-                "record_digest": study.record_digest,
-                "faults": faults(study),
-            }
-            for study in studies
-        ]
+        said = [_checked(study) for study in studies]
         broken = sum(bool(row["faults"]) for row in said)
         say(self, "\n".join(map(_words, said)), said, json=options["json"])
         if broken:
             raise CommandError(f"{broken} of {len(studies)} records are not as they were written.")
 
 
+def _checked(study: Study) -> dict[str, Any]:
+    answered = answer_faults(study)
+    return {
+        "study": study.slug,
+        "events": study.events.count(),
+        "record_digest": study.record_digest,
+        "answers": answers_of(study, answered),
+        "faults": [*faults(study), *answered],
+    }
+
+
 def _words(row: dict[str, Any]) -> str:
     found = "; ".join(row["faults"]) or f"whole, digest {row['record_digest'][:12]}…"
-    return f"{row['study']}: {row['events']} events, {found}"
+    return f"{row['study']}: {row['events']} events, {found}; answers {row['answers']}"

@@ -65,6 +65,14 @@ def a_png_of_another_size(files):
     return {an_image_of(files): out.getvalue()}
 
 
+def a_score_raised(files):
+    rows = files["data/scores.csv"].decode().split("\r\n")
+    cells = rows[1].split(",")
+    place = rows[0].split(",").index("score")
+    cells[place] = str((int(cells[place]) + 1) % 11)
+    return {"data/scores.csv": "\r\n".join([rows[0], ",".join(cells), *rows[2:]]).encode()}
+
+
 # What is done to the files, whether checksums are made anew, and what is said.
 BAD = {
     "a file is missing": (
@@ -74,6 +82,8 @@ BAD = {
     "a score was changed": (
         lambda files: {"data/scores.csv": files["data/scores.csv"] + b"x"}, False,
         "data/scores.csv is damaged or was changed"),
+    "a score was changed, and its checksum": (a_score_raised, True,
+        "Answers were changed: scores or rankings are not those of the closing"),
     "a file was added": (
         lambda files: {"data/more.csv": b""}, False, "data/more.csv is not named in SHA256SUMS"),
     "no checksums": (lambda files: {"SHA256SUMS": None}, False, "SHA256SUMS is missing"),

@@ -7,7 +7,7 @@ import pytest
 from analysis.takeout.reading import read_study
 from analysis.takeout.writing import write_study
 from annotation.manifest import still_as_sealed
-from annotation.record import faults
+from annotation.record import answer_faults, faults
 from tests import builders
 from tests.analysis.takeout.a_study import REMARK, a_fresh_database, a_rich_study
 
@@ -44,6 +44,7 @@ def test_a_rich_study(tmp_path, kind):
     restored = read_study(tmp_path / "first.zip", by=builders.a_user("zoe", researcher=True))
     assert (restored.state, restored.owner.username) == (state, "zoe")
     assert faults(restored) == []
+    assert answer_faults(restored) == []
     assert still_as_sealed(restored)
     write_study(restored, tmp_path / "second.zip")
     second = files(tmp_path / "second.zip")
