@@ -43,6 +43,7 @@ def _keep(report: Report, place: int, words: str) -> None:
     report.results["design"][place][1] = words
     report.results["design"] = _said(report.results["design"])
     report.save(update_fields=["results"])
+    Report.objects.filter(pk=report.pk).drop_pdfs()
 
 
 def _said(design: list[list[str]]) -> list[list[str]]:

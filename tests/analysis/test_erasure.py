@@ -9,7 +9,7 @@ from django.db import transaction
 
 from analysis.erasure import MASKED, masked_results
 from analysis.export import files_of
-from analysis.models import Export
+from analysis.models import Export, ReportPdf
 from analysis.remarks import comment_frame
 from annotation.cases import exclude_case
 from annotation.erasure import erase_reader
@@ -54,11 +54,13 @@ def test_reports_from_before_names_were_masked_are_masked_and_say_so(study):
     for line in report.results["design"]:
         line[1] = line[1].replace("[name]", "Bob")
     report.save()
+    ReportPdf.objects.create(report=report, content=b"of before")
     old = masked_results(report.results, Names(["bob"]))
     done = erase_reader(study=study, reader=study.readers.get(number=1), by=study.owner)
     assert sum(f"report {report.pk}, Left out before sealing" in p.where for p in done.masked) == 2
     report.refresh_from_db()
     assert report.results == {**before, "design": [*before["design"], list(MASKED)]} == old
+    assert not ReportPdf.objects.filter(content=b"of before").exists()
     for name, content in files_of(report).items():
         assert b"bob" not in content.lower(), name
     erase_reader(study=study, reader=study.readers.get(number=2), by=study.owner)
