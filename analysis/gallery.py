@@ -9,6 +9,7 @@ from django.db.models import Prefetch, QuerySet
 
 from analysis.metrics.quality import KINDS
 from analysis.models import ImageFlag, Inspection, Neighbour
+from annotation.cases import last_left_out
 from annotation.models import Case, CaseReference, CaseSet, Study
 from generation.models import Image
 
@@ -56,9 +57,13 @@ def finished_inspection(study: Study) -> Inspection | None:
 
 
 def is_stale(study: Study, inspection: Inspection) -> bool:
-    """Whether images have come since."""
+    """Whether images have come since, or cases that were left out then."""
     sets = CaseSet.objects.filter(case__study=study)
-    return sets.filter(image_set__images__created_at__gt=inspection.started_at).exists()
+    then_out = [event.detail["case"] for event in last_left_out(study, at=inspection.started_at)]
+    return (
+        sets.filter(image_set__images__created_at__gt=inspection.started_at).exists()
+        or study.cases.filter(position__in=then_out).exists()
+    )
 
 
 def flag_counts(inspection: Inspection | None) -> list[tuple[str, str, int]]:

@@ -7,6 +7,7 @@ reason where something goes, and the images that nobody will see are kept.
 """
 
 import hashlib
+from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -124,10 +125,12 @@ def sample_again(*, study: Study, shown: CaseSet, by: User, reason: str) -> None
     enqueue_run(run)
 
 
-def last_left_out(study: Study) -> list[AuditEvent]:
-    """Of every case that is left out, the event that says so, by the cases' positions."""
+def last_left_out(study: Study, *, at: datetime | None = None) -> list[AuditEvent]:
+    """Of every case that is left out, or was at a time, the event that says so, in the cases'
+    order."""
+    events = study.events.filter(act__in=["leave out", "bring back"]).order_by("number")
     last: dict[int, AuditEvent] = {}
-    for event in study.events.filter(act__in=["leave out", "bring back"]).order_by("number"):
+    for event in events.filter(at__lt=at) if at else events:
         last[event.detail["case"]] = event
     return [event for _position, event in sorted(last.items()) if event.act == "leave out"]
 

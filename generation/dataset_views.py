@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from generation.models import Dataset, Image, Prompt, Proposal, Upload
+from generation.models import Dataset, Generator, Image, Prompt, Proposal, Upload
 from generation.permissions import Request, researcher_required
 from generation.removal import DatasetInUse, delete_dataset
 
@@ -98,11 +98,13 @@ def dataset_delete(request: Request, slug: str) -> HttpResponse:
 
 
 def prompt_counts(dataset: Dataset) -> dict[str, Any]:
-    """How many prompts there are, have a rephrasing, and wait for approval of one."""
+    """How many prompts there are, have a rephrasing, and wait for approval of one; and whether any
+    generator is there to answer them."""
     originals = dataset.prompts.filter(rephrasing_of=None)
     return {
         "prompts_count": originals.count(),
         "rephrased_count": originals.filter(rephrasings__isnull=False).distinct().count(),
+        "has_generators": Generator.objects.exists(),
         "open_count": Proposal.objects.open().filter(prompt__dataset=dataset).count(),
     }
 

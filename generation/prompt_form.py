@@ -22,6 +22,9 @@ from generation.models import Dataset
 from generation.rephrasing.checking import difference
 
 MOST = 2 * 2**20  # bytes
+_EXAMPLE = (
+    "prompt,rephrasing\nGenerate an image with 1 polyp.,Create a picture that shows a single polyp."
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,9 @@ class PromptsForm(forms.Form):
         required=False,
         strip=False,
         label="Or its text",
-        widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false"}),
+        widget=forms.Textarea(
+            attrs={"rows": 10, "spellcheck": "false", "placeholder": _EXAMPLE},
+        ),
         help_text="Columns prompt, rephrasing and, if wanted, reference_caption: the caption of "
         "real images that show what is asked, where they aren’t captioned by the prompt.",
     )

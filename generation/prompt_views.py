@@ -50,7 +50,9 @@ def import_prompts(request: Request) -> HttpResponse:
             valid = False
         else:
             rephrased = sum(bool(row.rephrasing) for row in form.rows)
-            messages.success(request, f"{len(form.rows)} prompts and {rephrased} rephrasings.")
+            messages.success(
+                request, f"Stored {len(form.rows)} prompts and {rephrased} rephrasings."
+            )
             return redirect("generation:dataset-prompts", dataset.slug)
     return render(request, "generation/import_prompts.html", {"form": form, "valid": valid})
 

@@ -35,9 +35,9 @@ class Inspection(Job):
 
 class ImageFlagQuerySet(models.QuerySet["ImageFlag"]):
     def now(self) -> Self:
-        """Without the flags of images that were sampled again since."""
+        """Without the flags of images sampled again, or whose case was left out, since."""
         shown = Q(case_set__image_set=F("image__image_set")) | Q(case_set__image_set=None)
-        return self.filter(shown)
+        return self.filter(shown, case_set__case__left_out_of=None)
 
 
 class ImageFlag(models.Model):

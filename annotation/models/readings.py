@@ -157,6 +157,8 @@ class ShownImage(models.Model):
     position = models.PositiveSmallIntegerField()
     token = models.CharField(max_length=32, unique=True)
 
+    parts_of = ("reading__reader__study",)
+
     class Meta:
         ordering = ["position"]
         constraints = [

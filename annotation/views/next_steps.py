@@ -79,27 +79,27 @@ def next_for(
         case State.CHECKED:
             return Next(
                 "Seal the study. Protocol, prompts, images and generators are then fixed by a "
-                "digest, so that anyone can check that readers saw what was planned.",
+                "checksum, so that anyone can check that readers saw what was planned.",
                 "seal",
                 "Seal study",
                 "After sealing, nothing that readers see can change. A change means a new study.",
             )
         case State.SEALED if opening and opening.unfinished:
             return Next(
-                "The study is being opened: all that its readers could see is searched for names "
-                "and digests that would tell the arms. You can leave the page; the work goes on."
+                "The study is being opened: all that its readers could see is searched for "
+                "anything that tells generators apart. You can leave the page; the work goes on."
             )
         case State.SEALED if not active:
             return Next(
-                "Add the first reader below. Before the study opens, all that a reader could see "
-                "is fetched as that reader and searched for names and digests that would tell the "
-                "arms: so one must have accepted. Others can join once the study runs.",
-                missing=Lack(_no_reader(study), "Invite or add one", "#invite"),
+                "The study can be opened once one reader has accepted: all that a reader could see "
+                "is first fetched as that reader, and searched for anything that tells "
+                "generators apart. Others can join while it runs.",
+                missing=_no_reader(study),
             )
         case State.SEALED:
             return Next(
                 "Open the study to its readers. First, all that they could see is searched for "
-                "names and digests that would tell the arms; this takes a minute or two.",
+                "anything that tells generators apart; this takes a minute or two.",
                 "open",
                 "Open to readers",
             )
@@ -121,10 +121,10 @@ def _next_of_draft(study: Study) -> Next:
         )
     if not any(arm.generator and arm.generator.can_sample for arm in _generated(study)):
         return Next(
-            "Look through the references, then take the images: all were imported, so they are "
+            "Look through the references, then go on to the images: all were imported, so they are "
             "there at once. After this step the draft can't be changed any more.",
             "generate",
-            "Take the images",
+            "Use the imported images",
         )
     return Next(
         "Ask the generators for the images, once you have looked through the references. It can "
@@ -134,7 +134,7 @@ def _next_of_draft(study: Study) -> Next:
     )
 
 
-def _no_reader(study: Study) -> str:
+def _no_reader(study: Study) -> Lack:
     waiting = list(study.invitations.waiting())
     expired = sum(invitation.expired for invitation in waiting)
     said = ["There is no reader yet."]
@@ -142,7 +142,8 @@ def _no_reader(study: Study) -> str:
         said.append(f"{_invitations(still)} wait{'s' * (still == 1)} to be accepted.")
     if expired:
         said.append(f"{_invitations(expired)} expired: renew or revoke below.")
-    return " ".join(said)
+    link = "Look at the invitations" if waiting else "Invite or add one"
+    return Lack(" ".join(said), link, "#invite")
 
 
 def _invitations(number: int) -> str:

@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 from analysis.gallery import Narrowed, flag_counts, is_stale, shown_cases
 from analysis.inspections import InspectionError, create_inspection
 from analysis.models import ImageFlag, Inspection, Neighbour
-from annotation.cases import sample_again
+from annotation.cases import exclude_case, include_case, sample_again
 from annotation.models import CaseSet, Member, Study
 from generation.jobs import perform
 from generation.models import Generator, Image
@@ -116,6 +116,27 @@ def test_a_set_that_was_sampled_again_takes_its_flags_along(study):
     shown.refresh_from_db()
     builders.an_image(image_set=shown.image_set, index=0)
     assert is_stale(study, inspection)
+
+
+def test_a_case_that_was_left_out_takes_its_flags_along_and_brings_them_back(study):
+    inspection = inspected(study)
+    counts = flag_counts(inspection)
+    flagged = study.arms.first().sets.order_by("case__position")[0].case
+    exclude_case(study=study, case=flagged, by=study.owner, reason="black")
+    assert flag_counts(inspection) != counts
+    include_case(study=study, position=flagged.position, by=study.owner)
+    assert flag_counts(inspection) == counts
+    assert not is_stale(study, inspection)
+
+
+def test_a_case_that_was_out_while_the_rest_was_inspected_is_to_be_inspected(study):
+    case = study.cases.first()
+    exclude_case(study=study, case=case, by=study.owner, reason="black")
+    inspection = inspected(study)
+    assert not is_stale(study, inspection)
+    include_case(study=study, position=case.position, by=study.owner)
+    assert is_stale(study, inspection)
+    assert not is_stale(study, inspected(study))
 
 
 def test_the_gallery_is_narrowed_down_to_a_case_an_arm_a_flag(study):

@@ -67,7 +67,7 @@ def test_the_buttons_lead_from_the_draft_to_the_unblinded_study(researcher, bob)
     sample(study)
     assert "24 of 24 images" in page(researcher, study)
     assert "Seal the study" in post(researcher, "study-act", study, "check")
-    assert "Add the first reader below" in post(researcher, "study-act", study, "seal")
+    assert "once one reader has accepted" in post(researcher, "study-act", study, "seal")
     text = post(researcher, "study-readers", study, username="bob")
     assert "bob reads this study as R1." in text
     assert "Open the study to its readers" in text

@@ -181,7 +181,7 @@ def test_from_sign_up_to_a_running_study(page, browser, live_server, settings):
     walk.follow("Look through the references")
     look("references")
     walk.follow("To the study")
-    walk.click("Take the images")
+    walk.click("Use the imported images")
     walk.follow("Look through the images")
     walk.follow("Which polyps look real")
     walk.click("I have looked: all is well")

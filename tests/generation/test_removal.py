@@ -66,6 +66,20 @@ def test_a_study_keeps_it_and_is_named(client, alice, left_out):
     assert dataset.images.exists()
 
 
+def test_of_what_readers_see_the_study_is_named(client, alice):
+    study = builders.a_study(state="running", readers=["bob"])
+    dataset = study.cases.first().prompt.dataset
+    with pytest.raises(DatasetInUse) as refused:
+        delete_dataset(dataset=dataset, by=alice)
+    used_by = str(refused.value).removeprefix(f"“{dataset}” is used by ")
+    assert {one.split(" “")[0] for one in used_by.split(", ")} == {
+        "the generator",
+        "the run",
+        "the study",
+    }
+    assert used_by.count("the study “Polyps”") == 1
+
+
 def test_what_others_made_of_it_is_told_by_its_owner_alone(dataset):
     victor = builders.a_user("victor", researcher=True)
     training = {"family": "msdm", "dataset": dataset, "preset": "small", "config": {}}
