@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from analysis.models import Embedding, Figure, MetricValue, Report
+from analysis.models import Embedding, Figure, MetricValue, RankSweep, Report
 
 
 class ReadOnly(admin.ModelAdmin):
@@ -40,3 +40,8 @@ class EmbeddingAdmin(ReadOnly):
 class FigureAdmin(ReadOnly):
     list_display = ("name", "report")
     list_select_related = ("report__study",)
+
+
+@admin.register(RankSweep)
+class RankSweepAdmin(ReadOnly):
+    list_display = ("family", "dataset", "output", "updated_at")

@@ -62,9 +62,19 @@ def rank_rows(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return frame
 
 
+TABLES = {"table": rank_rows, "results": cell_rows}
+
+
 def table_text(results: Sequence[Mapping[str, Any]]) -> str:
+    """`said_rows` in columns."""
+    return pd.DataFrame(said_rows(results)).to_string(index=False)
+
+
+def said_rows(results: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """`rank_rows` for people: "mean ± sd [low, high]"."""
-    rows = []
+    rows: list[dict[str, str]] = []
+    if not results:
+        return rows
     for row in rank_rows(results).to_dict("records"):
         shown = {
             "rank": row["rank"],
@@ -74,7 +84,15 @@ def table_text(results: Sequence[Mapping[str, Any]]) -> str:
         for metric in METRIC_NAMES:
             shown[TITLES[metric]] = _said(metric, row)
         rows.append(shown)
-    return pd.DataFrame(rows).to_string(index=False)
+    return rows
+
+
+def floor_text(floor: Mapping[str, Any]) -> str:
+    """As `analysis.sweeps.real_floor` found it: "mean [low, high]"."""
+    if floor.get("value") is None:
+        return "not estimable"
+    digits = DIGITS["frechet_distance"]
+    return f"{floor['value']:.{digits}f} [{floor['low']:.{digits}f}, {floor['high']:.{digits}f}]"
 
 
 def _repeats(cells: Sequence[Mapping[str, Any]]) -> dict[str, Repeats]:

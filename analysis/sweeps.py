@@ -20,9 +20,12 @@ from PIL import Image as Pillow
 
 from analysis.embedding import embed_images
 from analysis.metrics.embedders import load_embedder
+from analysis.metrics.fbd import fbd
+from analysis.metrics.floors import same_n_values
 from analysis.metrics.sets import PromptSets, measure_sets
+from analysis.models import RankSweep
 from analysis.sweep_cells import Cell, Show, write_whole
-from analysis.sweep_tables import cell_rows, rank_rows
+from analysis.sweep_tables import TABLES
 from generation.engine.batching import batches
 from generation.engine.cards import card_of
 from generation.engine.loading import CheckpointError, checkpoint_digest, checkpoint_directory
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
 RECIPE = "sweep.json"
 DIGEST_LENGTH = 64
+FLOOR_DRAWS = 40
 # Settings that change neither what is learnt nor what is sampled; those of a cell come from it.
 _APART = frozenset(
     {
@@ -129,6 +133,7 @@ class Sweep:
         if process_state().num_processes > 1:
             raise SweepError("A sweep runs in one process; start it without accelerate launch.")
         self.family, self.dataset, self.config, self.output = family, dataset, config, output
+        self.split, self.evaluation_split = split, evaluation_split
         self.images_per_prompt = images_per_prompt
         self.held_out = HeldOut.of(dataset, evaluation_split)
         self.images = training_images(dataset, split)
@@ -151,6 +156,7 @@ class Sweep:
         features = embed_images(self.held_out.images, embedder=self.embedder)
         # In one order, whatever was known before: sums of floats depend on theirs.
         self.real = {image.sha256: features[image.sha256] for image in self.held_out.images}
+        self.floor = real_floor(np.stack(list(self.real.values())))
 
     def run(self, *, ranks: Sequence[int], seeds: Sequence[int], show: Show) -> list[Cell]:
         """Do what the cells still lack, seed by seed; the cells that failed.
@@ -168,8 +174,8 @@ class Sweep:
                 title = f"Cell {number} of {len(cells)}: {cell}"
                 if not self._known(cell):
                     self._attempt(cell, _titled(show, title))
-                    self._write_tables()
-            self._write_tables()
+                    self._write_tables(cells)
+            self._write_tables(cells)
         return [cell for cell in cells if cell.failure() is not None]
 
     def results(self) -> list[dict[str, Any]]:
@@ -291,10 +297,28 @@ class Sweep:
         ]
         return asdict(measure_sets(prompts, np.stack(list(self.real.values()))))
 
-    def _write_tables(self) -> None:
+    def _write_tables(self, cells: Sequence[Cell]) -> None:
         results = self.results()
-        for name, rows in (("results", cell_rows(results)), ("table", rank_rows(results))):
-            write_whole(self.output / f"{name}.csv", rows.to_csv(index=False))
+        for name, rows in TABLES.items():
+            write_whole(self.output / f"{name}.csv", rows(results).to_csv(index=False))
+        output = str(self.output.resolve())
+        before = RankSweep.objects.filter(output=output, recipe=self.recipe).first()
+        asked = {(cell.rank, cell.seed) for cell in cells}
+        asked |= {(rank, seed) for rank, seed in (before.asked if before else [])}
+        RankSweep.objects.update_or_create(
+            output=output,
+            defaults={
+                "family": self.family,
+                "dataset": self.dataset,
+                "split": self.split,
+                "evaluation_split": self.evaluation_split,
+                "embedder": self.embedder.row.title,
+                "recipe": self.recipe,
+                "asked": sorted(asked, key=lambda cell: (cell[0] or 0, cell[1])),
+                "results": results,
+                "floor": self.floor,
+            },
+        )
 
     def _check_same(self) -> None:
         path = self.output / RECIPE
@@ -309,6 +333,20 @@ class Sweep:
                 f"{self.output} holds a sweep with other settings ({'; '.join(differences)}). "
                 "Restore them, or choose another --output."
             )
+
+
+def real_floor(real: np.ndarray) -> dict[str, Any]:
+    """Fréchet distance of a random half of the real images from the other: mean, middle 95 %.
+
+    ``value`` is None with fewer than 4 images; ``real`` has the shape (images, dimensions).
+    """
+    half = len(real) // 2
+    if half < 2:
+        return {"value": None, "n": half, "draws": 0}
+    values = same_n_values(fbd, real, None, n=half, m=half, seed=0, draws=FLOOR_DRAWS)
+    low, high = np.quantile(values, [0.025, 0.975])
+    estimate = {"value": float(values.mean()), "low": float(low), "high": float(high)}
+    return estimate | {"n": half, "draws": FLOOR_DRAWS}
 
 
 @dataclass(frozen=True)

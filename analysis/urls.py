@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from analysis import dry_run_views, gallery_views, row_views, takeout_views, views
+from analysis import dry_run_views, gallery_views, row_views, sweep_views, takeout_views, views
 from analysis.own import views as own
 
 app_name = "analysis"
@@ -20,6 +20,8 @@ urlpatterns = [
         name="gallery-inspect",
     ),
     path("studies/<slug:slug>/report/", views.report, name="report"),
+    path("sweeps/", sweep_views.sweeps, name="sweeps"),
+    path("sweeps/<int:pk>/<slug:table>.csv", sweep_views.sweep_csv, name="sweep-csv"),
     path("ratings/", own.own_ratings, name="own-ratings"),
     path("ratings/<int:pk>/", own.own_report, name="own-report"),
     path("ratings/<int:pk>/delete/", own.delete_own, name="own-delete"),

@@ -2,6 +2,7 @@ from analysis.models.dry_runs import DryRun
 from analysis.models.inspections import ImageFlag, Inspection, Neighbour
 from analysis.models.own import OwnRatings
 from analysis.models.reports import Embedding, Figure, MetricValue, Report, ReportPdf
+from analysis.models.sweeps import RankSweep
 from analysis.models.takeout import Export, Restore
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "MetricValue",
     "Neighbour",
     "OwnRatings",
+    "RankSweep",
     "Report",
     "ReportPdf",
     "Restore",

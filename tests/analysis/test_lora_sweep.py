@@ -16,6 +16,7 @@ from analysis.metrics.diversity import diversity
 from analysis.metrics.embedders import load_embedder
 from analysis.metrics.fidelity import fidelity
 from analysis.metrics.frechet import frechet_distance
+from analysis.models import RankSweep
 from analysis.sweep_tables import rank_rows, table_text
 from generation.engine.loading import checkpoint_digest, read_card
 from generation.engine.registry import load_sampler
@@ -164,6 +165,12 @@ def test_more_ranks_and_seeds_join_a_sweep_and_with_one_seed_no_spread_is_claime
     sweep(base, tmp_path / "sweep", ranks="3", seeds="7")
     table = rows(tmp_path / "sweep" / "table.csv")
     assert [row["rank"] for row in table] == ["base, no LoRA", "2", "3"]
+    kept = RankSweep.objects.get(output=str(tmp_path / "sweep"))
+    assert kept.asked == [[None, 7], [2, 7], [3, 7]]
+    assert [(cell["rank"], cell["seed"]) for cell in kept.finished] == [(None, 7), (2, 7), (3, 7)]
+    assert (kept.missing, kept.failed, kept.dataset) == ([], [], data)
+    assert 0 < kept.floor["low"] <= kept.floor["value"] <= kept.floor["high"]
+    assert kept.floor["n"] == 3, "half of the six"
 
 
 def test_another_configuration_into_the_same_folder_is_refused_with_what_differs(

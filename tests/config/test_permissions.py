@@ -26,6 +26,7 @@ from generation.models import Dataset, Image, Training, Upload
 from generation.tokens import create_token
 from tests import builders
 from tests.analysis.builders import a_rated_study, a_report, know_features
+from tests.analysis.test_sweep_page import a_sweep
 from tests.config.written import written
 
 pytestmark = pytest.mark.django_db
@@ -203,6 +204,8 @@ TABLE: dict[str, tuple] = {
     "analysis:restore-new": (RESEARCHERS, NONE),
     "analysis:restore": (OWNS, row("restore")),
     "analysis:restore-cancel": (OWNS, row("restore"), "post"),
+    "analysis:sweeps": (RESEARCHERS, NONE),
+    "analysis:sweep-csv": (RESEARCHERS, lambda site: [site.rows["sweep"], "table"]),
     "analysis:own-ratings": (RESEARCHERS, NONE),
     "analysis:own-report": (ALICE, row("own")),
     "analysis:own-delete": (ALICE, row("own"), "post"),
@@ -289,6 +292,7 @@ def site():
             study=study, status="done", file=ContentFile(b"PK", "x.zip"), created_by=alice
         ).pk,
         "restore": Restore.objects.create(file_name="x.zip", created_by=alice).pk,
+        "sweep": a_sweep(results=[]).pk,
         "own": OwnRatings.objects.create(
             title="Own", owner=alice, ratings="case,arm,reader,criterion,score\n1,A,r,x,1\n"
         ).pk,

@@ -75,7 +75,8 @@ STAY = {
     # What is made anew from what travels
     "ReportPdf",
     # What came before sealing, or is of no study
-    "DryRun", "ImageFlag", "Inspection", "Neighbour", "OwnRatings", "Proposal", "Rephrasing",
+    "DryRun", "ImageFlag", "Inspection", "Neighbour", "OwnRatings", "Proposal", "RankSweep",
+    "Rephrasing",
 }  # fmt: skip
 
 
