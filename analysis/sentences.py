@@ -6,6 +6,7 @@ from analysis.section_words import following
 from analysis.statistics import MIN_ARMS, MIN_READERS
 from analysis.wording import (
     alpha,
+    and_,
     by_chance,
     count,
     interval,
@@ -96,7 +97,7 @@ def _arms(results: dict[str, Any]) -> str:
         f" of {leader['maximum']} in {name} on average"
     )
     text += f" ({with_level(leader['mean'], 1)}{_beside_real(leader)})"
-    besides = _side_by_side(results["preference"])
+    besides = _side_by_side(results["preference"], leader["arm"])
     if not difference:
         return text + "." + besides
     ahead = f"{number(difference['value'], 1)} more than {leader['second']}"
@@ -110,15 +111,18 @@ def _arms(results: dict[str, Any]) -> str:
     return f"{text}, {ahead} ({interval(difference, 1)}).{besides}"
 
 
-def _side_by_side(fits: list[dict[str, Any]]) -> str:
-    """Which generator was preferred by the rankings, to go behind the scores."""
+def _side_by_side(fits: list[dict[str, Any]], leader: str) -> str:
+    """Which generator was preferred by the rankings, to go behind the ``leader`` of the scores."""
     first = next((fit["over"][0] for fit in fits if fit["over"] and not fit["reason"]), None)
     if first is None:
         return ""
-    return (
-        f" Side by side, readers preferred {first['arm']} to {first['other']} {percent(first)} "
+    preferred = (
+        f"readers preferred {first['arm']} to {first['other']} {percent(first)} "
         f"({percents(first)}){by_chance(first)}."
     )
+    if first["arm"] == leader:
+        return f" Side by side, {preferred}"
+    return f" Their rankings put another first: side by side, {preferred}"
 
 
 def _beside_real(leader: dict[str, Any]) -> str:
@@ -149,7 +153,7 @@ def _metrics(results: dict[str, Any]) -> str:
         parts.append(f"{found} ({_r(row)}{_for_these(row)})")
     unclear = [f"{row['metric_name'].lower()} ({_r(row)})" for row in known if row not in clear]
     if unclear:
-        parts.append(f"{' and '.join(unclear)} can't be shown to go along with readers")
+        parts.append(f"{and_(unclear)} can't be shown to go along with readers")
     return f"Beyond what generator and prompt explain, {'; '.join(parts)}."
 
 
@@ -178,7 +182,8 @@ def _readers(results: dict[str, Any]) -> str:
     highest = max(known, key=lambda row: row["single"]["value"])
     who = f"{count(counts['readers_with_scores'])}".capitalize()
     text = f"{who} agreed most on {_icc(highest)}"
-    return text + (f" and least on {_icc(lowest)}." if len(known) > 1 else ".")
+    text += f" and least on {_icc(lowest)}" if len(known) > 1 else ""
+    return f"{text}; an ICC of 1 is full agreement, 0 none."
 
 
 def _icc(row: dict[str, Any]) -> str:

@@ -23,10 +23,15 @@ def interval(estimate: dict[str, Any], digits: int = 2) -> str:
 
 @register.filter
 def p(value: float | None) -> str:
-    """“0.031”, “< 0.001”; “–” without one."""
+    """“0.031”, “< 0.001” (kept on one line); “–” without one."""
     if value is None:
         return "–"
-    return wording.p_value(value).removeprefix("p ").removeprefix("= ")
+    return (
+        wording.p_value(value)
+        .removeprefix("p ")
+        .removeprefix("= ")
+        .replace(" ", "\N{NO-BREAK SPACE}")
+    )
 
 
 @register.filter

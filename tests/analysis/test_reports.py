@@ -13,6 +13,7 @@ from analysis.metrics.energy import energy_distance
 from analysis.metrics.frechet import frechet_distance
 from analysis.models import Embedding, Report
 from analysis.reports import ReportError, create_report, perform_report
+from analysis.sentences import findings
 from annotation.models import Score, Study
 from tests.analysis.builders import a_claimed_report, a_rated_study, a_report, close, know_features
 from tests.builders import a_protocol, a_study
@@ -85,6 +86,13 @@ def test_a_difference_between_arms_that_is_there_is_said_in_the_first_sentence()
     assert sentence.startswith(f"{best} scored highest in clinical realism: ")
     assert f"more than {second} (" in sentence
     assert "95 % interval" in sentence
+    fit = report.results["preference"][0]
+    for arm, other, said in (
+        (best, second, "). Side by side, "),
+        (second, best, " Their rankings put another first: side by side, "),
+    ):
+        fit["over"] = [{**fit["over"][0], "arm": str(arm), "other": str(other)}]
+        assert f"{said}readers preferred {arm} to {other} " in findings(report.results)[0]
 
 
 def test_arms_that_are_alike_are_not_told_apart():
