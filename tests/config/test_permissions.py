@@ -292,7 +292,7 @@ def site():
             study=study, status="done", file=ContentFile(b"PK", "x.zip"), created_by=alice
         ).pk,
         "restore": Restore.objects.create(file_name="x.zip", created_by=alice).pk,
-        "sweep": a_sweep(results=[]).pk,
+        "sweep": a_sweep().pk,
         "own": OwnRatings.objects.create(
             title="Own", owner=alice, ratings="case,arm,reader,criterion,score\n1,A,r,x,1\n"
         ).pk,
