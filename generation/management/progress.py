@@ -1,10 +1,13 @@
 """One progress bar for all commands."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+BETWEEN_LINES = 60  # seconds: a day of training makes a log of 1,440 lines
 
 
 @contextmanager
@@ -13,17 +16,24 @@ def progress_bar(
 ) -> Iterator[Callable[..., None]]:
     """Yields ``show(done, total, title=None)``; a new title may be given with any step.
 
-    Nothing is shown with ``on`` False: of several processes one shall speak. With ``time_left``
-    False no time is estimated, where the title says one.
+    Where standard error is a file, as under a scheduler of a cluster, a line each minute stands in
+    for the bar. Nothing is shown with ``on`` False: of several processes one shall speak. With
+    ``time_left`` False no time is estimated, where the title says one.
     """
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
     if time_left:
         columns.append(TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not on) as bar:
+    console = Console(stderr=True)
+    said = time.monotonic()
+    with Progress(*columns, console=console, disable=not on) as bar:
         task = bar.add_task(title, total=None)
 
         def show(done: int, total: int, title: str | None = None) -> None:
+            nonlocal said
             bar.update(task, completed=done, total=total, description=title)
+            if on and not console.is_terminal and time.monotonic() - said >= BETWEEN_LINES:
+                said = time.monotonic()
+                console.print(f"{bar.tasks[task].description} {done}/{total}", highlight=False)
 
         try:
             yield show

@@ -1,5 +1,6 @@
 """Every setting is an environment variable that `.env.example` documents."""
 
+import logging
 import re
 import subprocess
 import sys
@@ -74,3 +75,7 @@ def test_models_and_migrations_agree(db):
 def test_the_version_is_that_of_the_package():
     package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert package["version"] == settings.VERSION
+
+
+def test_commands_that_make_a_pdf_show_their_progress_and_no_log_of_its_pages():
+    assert not logging.getLogger("weasyprint.progress").isEnabledFor(logging.INFO)
