@@ -93,7 +93,7 @@ def test_a_change_is_a_new_version_and_studies_keep_theirs(researcher, alice):
 
 def test_texts_that_changed_lose_their_translation_and_others_keep_it(researcher, alice):
     base = load_protocol(PRESET)
-    changes = {"criteria-0-name": "Realism", "consent": "Take part?", "consent_version": "2"}
+    changes = {"criteria-0-name": "Realism", "consent": "Take part?", "consent_version": "3"}
     researcher.post(copy_of(PRESET), {**filled(base), **changes})
     russian = find_protocol("my-own", owner=alice).in_language("ru")
     before = base.in_language("ru")
