@@ -34,7 +34,10 @@ def minutes_left(readings: Sequence[Reading]) -> int:
 
 
 def minutes_left_of_readers(study: Study) -> dict[int, int]:
-    """The same, by reader, for all who have something left, in a few queries."""
+    """The same, by reader, for all who have something left, in a few queries. Nobody has once the
+    study is closed."""
+    if study.closed_at:
+        return {}
     by_reader: dict[int, list[Reading]] = defaultdict(list)
     for reading in Reading.objects.filter(reader__study=study).order_by("position"):
         by_reader[reading.reader_id].append(reading)

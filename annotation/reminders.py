@@ -37,7 +37,7 @@ def to_remind(study: Study) -> list[Any]:
         if over or reader.paused_at or not reader.planned:
             continue
         reader.last_seen = seen.get(reader.pk)
-        reader.time = left.get(reader.pk, 0)
+        reader.time = left.get(reader.pk, 1)  # who has all cases in has to look and finish
         since = reader.last_seen or max(reader.invited_at, study.opened_at or now)
         reader.behind = now - since > BEHIND_AFTER
         reader.recently = bool(reader.reminded_at and now - reader.reminded_at < ONCE_IN)

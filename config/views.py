@@ -21,6 +21,7 @@ def home(request: Request) -> HttpResponse:
         .annotate(
             planned=Count("readings"),
             submitted=Count("readings", filter=Q(readings__submitted_at__isnull=False)),
+            started=Count("readings", filter=Q(readings__started_at__isnull=False)),
         )
     )
     if not roles and is_researcher(request.user):

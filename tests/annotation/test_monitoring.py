@@ -82,6 +82,15 @@ def test_it_counts_what_came_in_and_how_long_it_took(study):
     assert of(study, "carol").last_seen is None
 
 
+def test_nobody_has_time_left_once_the_study_is_closed(client, study, alice):
+    client.force_login(alice)
+    pages = [study.get_absolute_url(), reverse("annotation:study-monitoring", args=[study.slug])]
+    left = re.compile(r"\d+ min\b")
+    assert all(left.search(text_of(client.get(page))) for page in pages)
+    Study.objects.update(state=State.CLOSED, closed_at=timezone.now())
+    assert not any(left.search(text_of(client.get(page))) for page in pages)
+
+
 def test_a_careful_reader_gives_no_sign(study):
     rate_all(study, score=by_set)
     assert rules(study) == {}

@@ -46,6 +46,14 @@ def reader(study, name="bob"):
     return study.readers.get(user__username=name)
 
 
+def test_who_has_all_in_and_has_not_finished_is_not_told_of_no_time_at_all(study):
+    for reading in Reading.objects.filter(reader=reader(study)):
+        builders.rate(reading)
+    found = {one.user.username: one for one in to_remind(study)}
+    assert (found["bob"].submitted, found["bob"].time) == (found["bob"].planned, 1)
+    assert found["carol"].time > 1
+
+
 class TestPausing:
     def test_a_paused_reader_sees_a_kind_page_and_keeps_all(self, client, study, alice, bob):
         reading = builders.a_reading(study)

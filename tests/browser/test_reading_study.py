@@ -110,3 +110,12 @@ def test_a_reader_reads_a_study_on_a_tablet(page, live_server, study, sign_in):
         ready=lambda: expect(page.locator(".scale.marked")).to_be_visible(),
         case=lambda: answer_by(page, lambda target: target.tap()),
     )
+
+
+@pytest.mark.browser_context_args(
+    viewport={"width": 768, "height": 1024}, has_touch=True, is_mobile=True
+)
+def test_the_guide_on_a_tablet_names_the_keys_and_buttons_do_not(page, first_case):
+    expect(page.locator("[data-dialog=guide] kbd")).to_be_hidden()
+    page.tap("[data-dialog=guide]")
+    expect(page.locator("#guide .facts kbd").first).to_be_visible()

@@ -5,8 +5,9 @@ import re
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
-from annotation.models import Reader, Study
+from annotation.models import Reader, Reading, Study
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -64,6 +65,14 @@ def test_a_reader_is_shown_their_readings_and_how_far_they_are(client):
     assert reverse("annotation:reader-study", args=[study.slug]) in response.content.decode()
     assert "Studies" not in text_of(response)
     assert "Generators" not in text_of(response)
+
+
+def test_a_case_that_is_begun_is_gone_on_with_not_started(client):
+    study = builders.a_study()
+    signed_in(client, "bob")
+    assert "0 of 4 cases done Start" in text_of(client.get(HOME))
+    Reading.objects.filter(pk=builders.a_reading(study).pk).update(started_at=timezone.now())
+    assert "0 of 4 cases done Go on" in text_of(client.get(HOME))
 
 
 @pytest.mark.parametrize(
