@@ -72,9 +72,12 @@ def following(results: dict[str, Any]) -> list[str]:
         return [f"Which metric follows readers best can't be told: {reasons}"]
     # Those with one value a pair of prompts can't be compared with the others case by case.
     best = max(rows, key=lambda row: (row["level"] != "pair", row["value"]))
+    among = ""
+    if best["level"] != "pair" and any(row["level"] == "pair" for row in rows):
+        among = "of the metrics with a value for each case "
     text = (
-        f"In {leader['name'].lower()}, {best['metric_name']} ordered two arms of a case as readers "
-        f"did most often: {percent(best)} ({percents(best)})"
+        f"In {leader['name'].lower()}, {among}{best['metric_name']} ordered two arms of a case as "
+        f"readers did most often: {percent(best)} ({percents(best)}){by_chance(best)}"
     )
     against = [
         row

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from analysis.statistics import MIN_PAIRS
-from analysis.statistics.estimate import Estimate, not_estimable, with_interval
+from analysis.statistics.estimate import Estimate, few_pairs, not_estimable, with_interval
 from analysis.statistics.resampling import unit_counts
 
 ONE_READER = "one reader: agreement needs at least two"
@@ -87,10 +87,7 @@ def why_no_agreement(readers: int, pairs: int, values: np.ndarray) -> str:
     if readers < 2:
         return ONE_READER if readers else "no scores"
     if pairs < MIN_PAIRS:
-        return (
-            f"all {readers} readers scored the same sets in {pairs} pairs of prompts, "
-            f"{MIN_PAIRS} are needed"
-        )
+        return f"the {readers} readers scored the same sets in {few_pairs(pairs)}"
     return "all scores are equal" if np.nanmin(values) == np.nanmax(values) else ""
 
 
@@ -173,8 +170,7 @@ def mean_kendall_w(rankings: pd.DataFrame, *, resamples: int = 2000, seed: int =
     w, clusters = w[np.isfinite(w)], len(set(pairs))
     if clusters < MIN_PAIRS:
         return not_estimable(
-            f"all {readers} readers ranked the same cases in {clusters} pairs of prompts, "
-            f"{MIN_PAIRS} are needed",
+            f"the {readers} readers ranked the same cases in {few_pairs(clusters)}",
             pairs=clusters,
             n=len(w),
         )

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.stats import kendalltau, norm, t
 
 from analysis.statistics import MIN_ARMS, MIN_PAIRS
-from analysis.statistics.estimate import Estimate, not_estimable, with_interval
+from analysis.statistics.estimate import Estimate, few_pairs, not_estimable, with_interval
 from analysis.statistics.panel import Panel, group_means
 from analysis.statistics.resampling import pair_block_p, unit_counts
 
@@ -217,7 +217,7 @@ def repeated_measures(x: np.ndarray, y: np.ndarray, subjects: np.ndarray) -> Est
 
 
 def few(pairs: int) -> str:
-    return f"{pairs} pairs of prompts with all arms scored, {MIN_PAIRS} are needed"
+    return few_pairs(pairs, " with all arms scored")
 
 
 def why_not(data: Table, pairs: int) -> str:

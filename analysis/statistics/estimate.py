@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.statistics import MIN_PAIRS
 from analysis.statistics.resampling import percentile_interval, z_interval
 
 
@@ -31,6 +32,11 @@ class Estimate:
 
 def not_estimable(reason: str, *, pairs: int = 0, n: int = 0) -> Estimate:
     return Estimate(reason=reason, pairs=pairs, n=n)
+
+
+def few_pairs(pairs: int, which: str = "") -> str:
+    """Why nothing, or no interval, follows from fewer than `MIN_PAIRS` pairs of prompts."""
+    return f"{pairs} pair{'' if pairs == 1 else 's'} of prompts{which}, {MIN_PAIRS} are needed"
 
 
 def with_interval(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.statistics import MIN_PAIRS
 from analysis.statistics.agreement import set_table
-from analysis.statistics.estimate import Estimate, not_estimable, with_interval
+from analysis.statistics.estimate import Estimate, few_pairs, not_estimable, with_interval
 from analysis.statistics.resampling import unit_counts
 
 
@@ -91,7 +91,7 @@ def order_effect(
     rows = scores.dropna(subset=["value", by])
     clusters = rows["pair"].nunique()
     if clusters < MIN_PAIRS:
-        reason = f"{clusters} pairs of prompts, {MIN_PAIRS} are needed"
+        reason = few_pairs(clusters)
         return not_estimable(reason, pairs=clusters, n=len(rows))
     varies = rows.groupby(["reader", "case"])[by].nunique().max() > 1
     shared = rows.duplicated(["case", "arm"]).any()

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.statistics import MIN_PAIRS
 from analysis.statistics.agreement import set_table
-from analysis.statistics.estimate import Estimate, not_estimable, with_interval
+from analysis.statistics.estimate import Estimate, few_pairs, not_estimable, with_interval
 from analysis.statistics.resampling import percentile_interval, unit_counts
 
 # An excess of correlation that is worth asking two readers about.
@@ -98,7 +98,7 @@ def reader_pairs(scores: pd.DataFrame, *, resamples: int = 2000, seed: int = 0) 
 
 def _kappa(two: np.ndarray, weights: np.ndarray, size: dict[str, int]) -> Estimate:
     if size["pairs"] < MIN_PAIRS:
-        reason = f"both scored sets of {size['pairs']} pairs of prompts, {MIN_PAIRS} are needed"
+        reason = f"both scored sets of {few_pairs(size['pairs'])}"
         return not_estimable(reason, **size)
     values, place = np.unique(two, return_inverse=True)
     cell = place.reshape(two.shape) @ [len(values), 1]

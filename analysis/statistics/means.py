@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.statistics import MIN_PAIRS
-from analysis.statistics.estimate import Estimate, not_estimable
+from analysis.statistics.estimate import Estimate, few_pairs, not_estimable
 from analysis.statistics.panel import Panel
 from analysis.statistics.resampling import percentile_interval, unit_counts
 
@@ -42,7 +42,7 @@ class ArmMeans:
 
     def _estimate(self, value: float, draws: np.ndarray, i: int, j: int) -> Estimate:
         pairs, n = int(min(self.pairs[i], self.pairs[j])), int(min(self.n[i], self.n[j]))
-        limits, reason = None, f"no interval: {pairs} pairs of prompts, {MIN_PAIRS} are needed"
+        limits, reason = None, f"no interval: {few_pairs(pairs)}"
         if pairs >= MIN_PAIRS:
             clusters = int(min(self.clusters[i], self.clusters[j]))
             limits = percentile_interval(draws, clusters=clusters)

@@ -19,7 +19,7 @@ from scipy.optimize import minimize
 from scipy.stats import t
 
 from analysis.statistics import MIN_PAIRS
-from analysis.statistics.estimate import Estimate, not_estimable
+from analysis.statistics.estimate import Estimate, few_pairs, not_estimable
 
 NOT_APART = "prompts, arms and metric can't be told apart in so few scores"
 
@@ -135,7 +135,7 @@ def _why_not(rows: pd.DataFrame, arms: int, pairs: int) -> str:
     if arms < 2:
         return "one arm: nothing to compare within a prompt"
     if pairs < MIN_PAIRS:
-        return f"{pairs} pairs of prompts, {MIN_PAIRS} are needed"
+        return few_pairs(pairs)
     if rows["value"].nunique() < 2:
         return "the scores don't vary"
     if np.ptp(rows["within"].to_numpy()) <= 1e-9:

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.special import expit
 
 from analysis.statistics import MIN_PAIRS, MIN_READERS
-from analysis.statistics.estimate import Estimate, not_estimable, with_interval
+from analysis.statistics.estimate import Estimate, few_pairs, not_estimable, with_interval
 from analysis.statistics.resampling import cluster_counts, unit_counts
 
 MAX_ARMS = 10  # with ties; every tier that could be chosen is weighed
@@ -121,7 +121,7 @@ def _why_not(arms: int, rankings: int, pairs: int, ties: bool) -> str:
         return "no rankings"
     if ties and arms > MAX_ARMS:
         return f"{arms} arms with ties, at most {MAX_ARMS} are handled"
-    return f"{pairs} pairs of prompts ranked, {MIN_PAIRS} are needed" if pairs < MIN_PAIRS else ""
+    return few_pairs(pairs, " ranked") if pairs < MIN_PAIRS else ""
 
 
 def _tiers(ranks: np.ndarray) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:

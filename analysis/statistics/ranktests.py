@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.stats import friedmanchisquare, norm, rankdata, studentized_range, wilcoxon
 
 from analysis.statistics import MIN_PAIRS
-from analysis.statistics.estimate import Estimate, not_estimable
+from analysis.statistics.estimate import Estimate, few_pairs, not_estimable
 from analysis.statistics.panel import Panel, group_means
 from analysis.statistics.resampling import holm, sign_flips
 
@@ -109,7 +109,7 @@ def why_not(blocks: np.ndarray) -> str:
     if blocks.shape[1] < 2:
         return "one arm: nothing to compare"
     if len(blocks) < MIN_PAIRS:
-        return f"{len(blocks)} pairs of prompts with all arms scored, {MIN_PAIRS} are needed"
+        return few_pairs(len(blocks), " with all arms scored")
     return "all arms are scored alike" if not np.ptp(blocks, axis=1).any() else ""
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.statistics import MIN_PAIRS
 from analysis.statistics.agreement import ONE_READER
 from analysis.statistics.correlation import Table, beyond_arm, demean
-from analysis.statistics.estimate import Estimate, not_estimable, with_interval
+from analysis.statistics.estimate import Estimate, few_pairs, not_estimable, with_interval
 from analysis.statistics.resampling import unit_counts
 
 MIN_RELIABILITY = 0.1
@@ -59,7 +59,7 @@ def reliability(
     raw = beyond_arm(whole, resamples=1)
     if clusters < MIN_PAIRS or raw.value is None:
         reason = (
-            f"{clusters} pairs of prompts with every reader and both halves, {MIN_PAIRS} are needed"
+            few_pairs(clusters, " with every reader and both halves")
             if clusters < MIN_PAIRS
             else raw.reason
         )

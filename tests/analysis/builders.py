@@ -26,6 +26,16 @@ def a_rated_study(*, readers=("bob", "carol"), score=None, seed=0, closed=True, 
     )
     study = builders.a_study(readers=readers, **({"pairs": 5} | fields))
     readings = Reading.objects.filter(reader__study=study).prefetch_related("sets__case_set__arm")
+    # The plan is drawn from a new secret each time; scores of a seed are the same all the same.
+    shown_sets = sorted(
+        (shown for reading in readings for shown in reading.sets.all()),
+        key=lambda shown: (
+            shown.reading.reader_id,
+            shown.case_set_id,
+            shown.reading.kind,
+            shown.reading.position,
+        ),
+    )
     Score.objects.bulk_create(
         Score(
             reading_set=shown,
@@ -33,8 +43,7 @@ def a_rated_study(*, readers=("bob", "carol"), score=None, seed=0, closed=True, 
             value=int(np.clip(value, 0, 10)),
             sequence=1000,
         )
-        for reading in readings
-        for shown in reading.sets.all()
+        for shown in shown_sets
         for criterion in study.protocol.criteria
         if (value := score(shown, criterion.key, rng)) is not None
     )

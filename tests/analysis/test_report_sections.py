@@ -17,6 +17,7 @@ from annotation.models import Arm, Comment, Flag, Guess, Ranking, Reading, Readi
 from tests.analysis.builders import a_rated_study, a_report, know_features
 from tests.builders import a_protocol
 
+pytestmark = pytest.mark.django_db  # run alone, the file has a database all the same
 READERS = ("bob", "carol", "dave", "erin", "frank")
 
 
@@ -181,7 +182,10 @@ class TestAgainstReaders:
         assert {row["metric"] for row in found} == {best["metric"]}
         assert len(found) == len([r for r in own if r["level"] != "pair"]) - 1
         assert all(row["p_holm"] >= row["p"] for row in found)
-        assert best["metric_name"] in results["said"]["following"][0]
+        said = results["said"]["following"][0]
+        # Agreement has one value a pair of prompts: it isn't among those compared.
+        assert f"of the metrics with a value for each case {best['metric_name']} ordered" in said
+        assert ("which may be chance" in said) == (best["low"] <= 0.5)
 
 
 def test_readers_who_know_real_images_broke_the_blinding(results):
