@@ -2,20 +2,24 @@
 
 import hashlib
 import json
+import threading
+import time
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from annotation.erasure import erase_reader
+from annotation.errors import AnswerError
 from annotation.models import AuditEvent, Ranking, Reader, Reading, ReadingSet, Score, Study
-from annotation.readings import finish_reading
+from annotation.readings import finish_reading, save_score
 from annotation.record import Answers, answer_faults, answers_of, faults
 from annotation.studies import close_study, unblind_study
 from tests import builders
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -146,6 +150,30 @@ def test_an_answer_of_who_finished_is_found_before_the_closing(running_study, bo
     assert [fault.partition(" (")[0] for fault in found] == [
         "scores or rankings are not those with which R1 finished"
     ]
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_that_waits_for_the_closing_is_refused():
+    study = builders.a_study()
+    reading = builders.a_reading(study)
+    letter, key = reading.sets.first().letter, study.protocol.rated[0].key
+    closed = threading.Event()
+
+    def close():
+        with transaction.atomic():
+            close_study(study=study, by=study.owner)
+            closed.set()
+            time.sleep(1)  # the answer waits meanwhile
+
+    def answer():
+        closed.wait()
+        save_score(reading=reading, letter=letter, criterion=key, value=1, sequence=1)
+
+    (error,) = at_once([close, answer])
+    assert isinstance(error, AnswerError)
+    assert not Score.objects.exists()
+    assert answer_faults(study) == []
 
 
 def test_erasing_a_reader_changes_no_answer(answered, alice):
