@@ -251,6 +251,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "AUTHENTICATION_WHITELIST": ["generation.api.access.TokenAuthentication"],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {"ReaderStateEnum": "annotation.models.Reader.State"},
     "TAGS": [
         {"name": name, "description": said}
         for name, said in {
