@@ -11,5 +11,5 @@ def harmless(text: str) -> str:
 
 
 def original(cell: str) -> str:
-    """What `harmless` was given."""
-    return cell.removeprefix("'")
+    """What `harmless` was given; a cell that it never wrote is left as it is."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell

@@ -25,6 +25,7 @@ STYLE = {
     "svg.hashsalt": "blindread",  # else element ids differ from run to run
     "font.family": "DejaVu Sans",
     "font.size": 9,
+    "text.parse_math": False,  # names are no formulas
     "axes.titlesize": 9,
     "axes.edgecolor": LINE,
     "axes.labelcolor": INK,
@@ -80,15 +81,14 @@ def scores_by_arm(results: dict[str, Any]) -> Figure:
             ax.set_axis_off()
             continue
         cells = [m for m in results["means"] if m["criterion"] == criteria[i]["key"]]
-        for a, cell in enumerate(cells):
-            _estimate(ax, cell, a)
-        ax.set_title(criteria[i]["name"], loc="left")
         low, high = criteria[i]["minimum"], criteria[i]["maximum"]
-        margin = 0.03 * (high - low)
+        for a, cell in enumerate(cells):
+            _estimate(ax, cell, a, digits=1 if high - low >= 2 else 2)
+        ax.set_title(criteria[i]["name"], loc="left")
+        margin = 0.03 * (high - low) or 0.5  # all scores may be equal
         ax.set_xlim(low - margin, high + margin)
-        ax.set_xticks(
-            [low, (low + high) / 2, high], [f"{t:g}" for t in (low, (low + high) / 2, high)]
-        )
+        ticks = sorted({low, (low + high) / 2, high})
+        ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
         _name_rows(ax, arms)
     figure.supxlabel("Mean score, 95 % interval over prompts", fontsize=9, color=QUIET)
     return figure

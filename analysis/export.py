@@ -12,8 +12,8 @@ import pandas as pd
 
 from analysis.cells import harmless
 from analysis.dataset import guess_frame, metric_frame, ranking_frame, score_frame
-from analysis.models import Report
-from analysis.own.data import own_cases
+from analysis.models import OwnRatings, Report
+from analysis.own.data import own_frames
 from analysis.own.reports import kept_tables, own_tables
 from analysis.pdf import PdfError, kept_pdf
 from analysis.remarks import activity_frame, comment_frame, flag_frame
@@ -29,11 +29,16 @@ ESTIMATE = ("value", "low", "high", "p", "pairs", "n", "reason")
 
 def csv_text(frame: pd.DataFrame) -> str:
     """The frame as CSV; text that would start a formula gets a leading apostrophe."""
-    return (
-        frame.map(_harmless)
-        .rename(columns=_harmless)
-        .to_csv(index=False, lineterminator="\r\n", date_format="%Y-%m-%dT%H:%M:%S.%fZ")
-    )
+    return _csv(frame.map(_harmless).rename(columns=_harmless))
+
+
+def cell_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """What stands in each cell, as CSV writes it; names as they are."""
+    return pd.read_csv(io.StringIO(_csv(frame)), dtype=str, keep_default_na=False)
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False, lineterminator="\r\n", date_format="%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _harmless(cell: Any) -> Any:
@@ -226,23 +231,36 @@ REPORT_TABLES: dict[str, Callable[[Report], pd.DataFrame]] = {
 }  # fmt: skip
 
 
-def csv_files(report: Report) -> dict[str, Callable[[], str]]:
-    """By name the tables of a report, and those it rests on: what makes each as CSV."""
-    files: dict[str, Callable[[], str]] = {
-        name: partial(_made, make, report) for name, make in REPORT_TABLES.items()
+def report_frames(report: Report) -> dict[str, Callable[[], pd.DataFrame]]:
+    """By name the tables of a report, and those it rests on: what makes each."""
+    frames: dict[str, Callable[[], pd.DataFrame]] = {
+        name: partial(make, report) for name, make in REPORT_TABLES.items()
     }
     if report.study:
-        files["metrics"] = partial(_made, metric_frame, report)
-        files |= {name: partial(_made, make, report.study) for name, make in STUDY_TABLES.items()}
+        frames["metrics"] = partial(metric_frame, report)
+        frames |= {name: partial(make, report.study) for name, make in STUDY_TABLES.items()}
     if report.own:
-        own = report.own
-        files |= {kind: partial(str, table.text) for kind, table in kept_tables(own).items()}
-        files["cases"] = lambda: csv_text(own_cases(own_tables(own)))
+        kinds = [*kept_tables(report.own), "cases"]
+        frames |= {kind: partial(_own_frame, report.own, kind) for kind in kinds}
+    return frames
+
+
+def _own_frame(own: OwnRatings, kind: str) -> pd.DataFrame:
+    return own_frames(own_tables(own))[kind]
+
+
+def csv_files(report: Report) -> dict[str, Callable[[], str]]:
+    """`report_frames` as CSV; tables that were brought, as they came."""
+    files: dict[str, Callable[[], str]] = {
+        name: partial(_made, make) for name, make in report_frames(report).items()
+    }
+    if report.own:
+        files |= {kind: partial(str, table.text) for kind, table in kept_tables(report.own).items()}
     return files
 
 
-def _made(make: Callable[[Any], pd.DataFrame], of: Any) -> str:
-    return csv_text(make(of))
+def _made(make: Callable[[], pd.DataFrame]) -> str:
+    return csv_text(make())
 
 
 def files_of(report: Report, *, pdf: Callable[[Report], bytes] = kept_pdf) -> dict[str, bytes]:

@@ -21,7 +21,9 @@ from analysis.metrics.embedders import (
 )
 from analysis.models import Figure, MetricValue, Report
 from annotation.models import Study
+from annotation.protocols.plan import LEAST_RESAMPLES, MOST_RESAMPLES
 from generation.jobs import enqueue
+from generation.runs import MAX_SEED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from analysis.results.data import StudyData
 
 PACKAGES = ("django", "matplotlib", "numpy", "pandas", "pillow", "scipy", "timm", "torch")
-MIN_RESAMPLES, RESAMPLES = 1000, 2000
+RESAMPLES = 2000
 
 
 class ReportError(Exception):
@@ -51,15 +53,19 @@ def create_report(
 
     Args:
         embedder: As `load_embedder` takes it.
-        resamples: Bootstrap draws and permutations, at least 1000.
+        resamples: Bootstrap draws and permutations, 1000 to 100,000.
+        seed: Of both, 0 to 2**63 − 1.
 
     Raises:
         ReportError: results are hidden, there is nothing to analyse, or an option is wrong.
     """
     plan = study.protocol.plan
     embedder = embedder or (plan and plan.embedder) or settings.EMBEDDER
-    resamples = resamples or (plan.resamples if plan else RESAMPLES)
-    seed = (plan.seed if plan else 0) if seed is None else seed
+    if resamples is None:
+        resamples = plan.resamples if plan else RESAMPLES
+    if seed is None:
+        seed = plan.seed if plan else 0
+    check_draws(resamples=resamples, seed=seed)
     if not study.results_visible:
         raise ReportError(
             "Results by arm stay hidden until the study is closed or unblinded; do that first."
@@ -68,7 +74,6 @@ def create_report(
         embedder_row(embedder)
     except EmbedderError as error:
         raise ReportError(str(error)) from error
-    check_resamples(resamples)
     with transaction.atomic():
         Study.objects.select_for_update().get(pk=study.pk)  # a double click waits here
         options = {"embedder": embedder, "resamples": resamples, "seed": seed}
@@ -83,10 +88,15 @@ def create_report(
     return report
 
 
-def check_resamples(resamples: int) -> None:
-    """Raises ReportError where they are too few for an interval."""
-    if resamples < MIN_RESAMPLES:
-        raise ReportError(f"Intervals need at least {MIN_RESAMPLES} resamples, not {resamples}.")
+def check_draws(*, resamples: int, seed: int) -> None:
+    """Raises ReportError where they are too few for an interval, too many, or no seed."""
+    if not LEAST_RESAMPLES <= resamples <= MOST_RESAMPLES:
+        raise ReportError(
+            f"{resamples} resamples: choose {LEAST_RESAMPLES:,} to {MOST_RESAMPLES:,}; fewer give "
+            "no interval."
+        )
+    if not 0 <= seed < MAX_SEED:
+        raise ReportError(f"The seed is {seed}: choose a whole number from 0 to 2⁶³ - 1.")
 
 
 def perform_report(report: Report) -> None:

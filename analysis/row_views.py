@@ -1,6 +1,5 @@
 """The rows behind a number of a report: any of its tables, as far as an address asks for it."""
 
-import io
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpResponse
@@ -22,24 +21,23 @@ def report_rows(request: Request, pk: int, table: str) -> HttpResponse:
     """Rows in which each column that the address names has its value; ``form=csv`` as a file."""
     import pandas as pd
 
-    from analysis.export import csv_files
+    from analysis.export import cell_texts, csv_text, report_frames
 
     report = visible_report(request, pk)
-    files = csv_files(report) if report.results else {}
+    frames = report_frames(report) if report.results else {}
     if report.own and table == "scores":
         table = "ratings"
-    if table not in files:
+    if table not in frames:
         raise Http404(f"This report has no table “{table}”.")
-    frame = pd.read_csv(io.StringIO(files[table]()), dtype=str, keep_default_na=False)
-    asked = {name: value for name, value in request.GET.items() if name in frame}
-    kept = pd.Series(True, index=frame.index)
+    frame = frames[table]()
+    cells = cell_texts(frame)
+    asked = {name: value for name, value in request.GET.items() if name in cells}
+    kept = pd.Series(True, index=cells.index)
     for name, value in asked.items():
-        kept &= frame[name] == value
-    found = frame[kept]
+        kept &= cells[name] == value
     if request.GET.get("form") == CSV:
-        return csv_response(
-            found.to_csv(index=False, lineterminator="\r\n"), f"{report.slug}-{table}"
-        )
+        return csv_response(csv_text(frame[kept.to_numpy()]), f"{report.slug}-{table}")
+    found = cells[kept]
     context = {
         "report": report,
         "table": table,
@@ -47,7 +45,7 @@ def report_rows(request: Request, pk: int, table: str) -> HttpResponse:
         "columns": list(found),
         "rows": found.head(MOST_ROWS).to_numpy().tolist(),
         "count": len(found),
-        "all": len(frame),
+        "all": len(cells),
         "most": MOST_ROWS,
         "download": urlencode({**asked, "form": CSV}),
     }

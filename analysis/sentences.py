@@ -89,26 +89,35 @@ def _arms(results: dict[str, Any]) -> str:
     if not leader:
         return "No score has been given, so arms can't be compared."
     name, difference = leader["name"].lower(), leader["difference"]
+    digits = leader.get("digits", 1)
+    mean = number(leader["mean"]["value"], digits)
+    if leader["maximum"] is not None:
+        mean += f" of {leader['maximum']}"
+    alike = difference and not difference["value"]
     text = (
-        f"{leader['arm']} scored highest in {name}: {number(leader['mean']['value'], 1)} of "
-        f"{leader['maximum']} on average"
+        f"No arm scored higher in {name} than {leader['arm']} and {leader['second']}: {mean} on "
+        "average"
+        if alike
+        else f"{leader['arm']} scored highest in {name}: {mean} on average"
         if difference
-        else f"{leader['arm']}, the only arm with scores, got {number(leader['mean']['value'], 1)}"
-        f" of {leader['maximum']} in {name} on average"
+        else f"{leader['arm']}, the only arm with scores, got {mean} in {name} on average"
     )
-    text += f" ({with_level(leader['mean'], 1)}{_beside_real(leader)})"
+    text += f" ({with_level(leader['mean'], digits)}{_beside_real(leader, digits)})"
     besides = _side_by_side(results["preference"], leader["arm"])
     if not difference:
         return text + "." + besides
-    ahead = f"{number(difference['value'], 1)} more than {leader['second']}"
+    apart = f"{number(difference['value'], digits)}, {interval(difference, digits)}"
+    if alike:
+        return f"{text}, both; difference {apart}.{besides}"
+    ahead = f"{number(difference['value'], digits)} more than {leader['second']}"
     if difference["low"] is None:
         return f"{text}, {ahead} (no interval).{besides}"
     if difference["low"] <= 0:
         return (
             f"{text}, but can't be told apart from {leader['second']} "
-            f"(difference {number(difference['value'], 1)}, {interval(difference, 1)}).{besides}"
+            f"(difference {apart}).{besides}"
         )
-    return f"{text}, {ahead} ({interval(difference, 1)}).{besides}"
+    return f"{text}, {ahead} ({interval(difference, digits)}).{besides}"
 
 
 def _side_by_side(fits: list[dict[str, Any]], leader: str) -> str:
@@ -125,11 +134,11 @@ def _side_by_side(fits: list[dict[str, Any]], leader: str) -> str:
     return f" Their rankings put another first: side by side, {preferred}"
 
 
-def _beside_real(leader: dict[str, Any]) -> str:
+def _beside_real(leader: dict[str, Any], digits: int) -> str:
     real = leader["real"]
     if not real or real["value"] is None:
         return ""
-    more = f"{number(abs(real['value']), 1)} {'more' if real['value'] >= 0 else 'less'}"
+    more = f"{number(abs(real['value']), digits)} {'more' if real['value'] >= 0 else 'less'}"
     return f"; real images {more}"
 
 
@@ -181,9 +190,12 @@ def _readers(results: dict[str, Any]) -> str:
     lowest = min(known, key=lambda row: row["single"]["value"])
     highest = max(known, key=lambda row: row["single"]["value"])
     who = f"{count(counts['readers_with_scores'])}".capitalize()
-    text = f"{who} agreed most on {_icc(highest)}"
-    text += f" and least on {_icc(lowest)}" if len(known) > 1 else ""
-    return f"{text}; an ICC of 1 is full agreement, 0 none."
+    said = (
+        f"{who} agreed most on {_icc(highest)} and least on {_icc(lowest)}"
+        if len(known) > 1
+        else f"{who}: agreement on {_icc(highest)}"
+    )
+    return f"{said}; an ICC of 1 is full agreement, 0 none."
 
 
 def _icc(row: dict[str, Any]) -> str:

@@ -107,13 +107,13 @@ def _metrics(results: Row) -> dict[str, Any]:
 def _not_computed(
     names: dict[str, Row], missing: list[Row], arms: list[str], heads: list[str]
 ) -> list[tuple[str, str]]:
-    """Metrics without a value for any arm, and what it takes to get one."""
+    """What it takes to get metrics that have no value for any arm, and their names."""
     by_metric = {key: list(rows) for key, rows in groupby(sorted(missing, key=_metric), _metric)}
-    return [
-        (metric["name"], by_metric[key][0]["reason"])
-        for key, metric in names.items()
-        if key not in heads and len(by_metric.get(key, [])) == len(arms)
-    ]
+    by_reason: dict[str, list[str]] = {}
+    for key, metric in names.items():
+        if key not in heads and len(by_metric.get(key, [])) == len(arms):
+            by_reason.setdefault(by_metric[key][0]["reason"], []).append(metric["name"])
+    return [(reason, ", ".join(of)) for reason, of in by_reason.items()]
 
 
 def _metric(row: Row) -> str:

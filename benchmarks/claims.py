@@ -181,7 +181,7 @@ def estimates(study: Study, *, resamples: int, seed: int) -> dict[str, Estimate]
         ),
     }
     if study.scores["reader"].nunique() > 1:
-        habits = reader_habits(study.scores, minimum=0, maximum=10, **options)
+        habits = reader_habits(study.scores, scale=(0, 10), **options)
         found |= agreement(study, **options) | {
             "readers: Kendall's W": mean_kendall_w(ranked, **options),
             "readers: severity of one": habits[0].severity,

@@ -16,15 +16,15 @@ from rest_framework.response import Response
 
 from analysis.models import Report
 from analysis.pdf import PdfError, kept_pdf
-from analysis.reports import MIN_RESAMPLES, create_report
+from analysis.reports import create_report
 from annotation.models import Study
+from annotation.protocols.plan import LEAST_RESAMPLES, MOST_RESAMPLES
 from generation.api.fields import Sent, Text, Whole
 from generation.api.problems import Blinded, Refused
 from generation.api.progress import PROGRESS, ProgressSerializer, RetriedJob
 from generation.api.resource import Resource
 from generation.runs import MAX_SEED
 
-MOST_RESAMPLES = 100_000
 CSV = {(200, "text/csv"): OpenApiTypes.STR}
 
 
@@ -45,7 +45,7 @@ class SentReport(Sent):
     embedder = Text(
         required=False, max_length=80, help_text="What features come from; else this site's."
     )
-    resamples = Whole(required=False, min_value=MIN_RESAMPLES, max_value=MOST_RESAMPLES)
+    resamples = Whole(required=False, min_value=LEAST_RESAMPLES, max_value=MOST_RESAMPLES)
     seed = Whole(required=False, min_value=0, max_value=MAX_SEED - 1)
 
 

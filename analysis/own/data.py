@@ -27,27 +27,27 @@ def own_data(tables: OwnTables, *, resamples: int, seed: int) -> StudyData:
     """The same as of a study; what needs images has no values, and says so."""
     cases = own_cases(tables)
     arms = sorted(tables.distinct("arm"), key=_order(tables.distinct("arm")))
-    given = _numbered(tables.ratings, cases)
+    given = _numbered(pd.DataFrame(tables.ratings), cases)
     valued = given[given["score"].notna()].astype({"score": float})
     criteria = tuple(_criterion(key, scale) for key, scale in tables.scales.items())
     claims = [Claim(m, c, SIGNS[tables.better[m]]) for m, c in tables.claims]
-    leading = claims[0].criterion if claims else criteria[0].key
+    leading = next(c for c in criteria if c.key == claims[0].criterion) if claims else criteria[0]
     frames = _metric_frames(tables, cases)
     once = given[~given["repeat"]]
-    readings = given[["reader", "case"]].drop_duplicates()
+    readings = once[["reader", "case"]].drop_duplicates()
     return StudyData(
         arms=arms,
         made=[arm for arm in arms if arm != Arm.REAL],
         criteria=criteria,
         claims=claims,
-        leading=next(c for c in criteria if c.key == leading),
+        leading=leading,
         options={"resamples": resamples, "seed": seed},
         cases=cases,
         scores=valued[~valued["repeat"]],
         not_applicable=int(once["score"].isna().sum()),
         beside=once[once["score"].isna()],
         repeats=repeat_frame(valued) if given["repeat"].any() else None,
-        rankings=_rankings(tables, cases),
+        rankings=_numbered(_ranked(tables.rankings), cases) if tables.rankings else None,
         guesses=None,
         flags=pd.DataFrame(columns=FLAG_COLUMNS),
         together="letter" in given,
@@ -57,10 +57,9 @@ def own_data(tables: OwnTables, *, resamples: int, seed: int) -> StudyData:
             "readers_revoked": 0,
             "readings": len(readings),
             "readings_submitted": len(readings),
-            "scores_expected": given["reader"].nunique()
-            * len(given[["case", "arm"]].drop_duplicates())
-            * len(criteria),
         },
+        expected=_expected(once),
+        scaled=tables.scaled,
         described=_described(tables, frames),
         metrics=frames,
         arm_values=_arm_values(tables),
@@ -68,7 +67,44 @@ def own_data(tables: OwnTables, *, resamples: int, seed: int) -> StudyData:
         floor=None,
         floors=[],
         image_differences=[],
+        design=_design(tables, cases, leading),
     )
+
+
+def _design(tables: OwnTables, cases: pd.DataFrame, leading: Criterion) -> list[tuple[str, str]]:
+    """What is known of how the ratings were made, and what was taken for granted: in words."""
+    pairs, chosen = cases["pair"].nunique(), "claimed first" if tables.claims else "the first rated"
+    units = (
+        f"{pairs} pairs of cases, as the table names them"
+        if pairs < len(cases)
+        else "each case by itself, since the table names no pair of them"
+    )
+    scales = "as the table names them" if tables.scaled else "as far as scores reach; none is named"
+    return [
+        ("Ratings", "made elsewhere: how sets were shown and blinded isn’t known here"),
+        ("Units that are resampled", units),
+        ("Ends of the scales", scales),
+        ("Arms are compared first by", f"{leading.name}, {chosen}"),
+    ]
+
+
+def _expected(once: pd.DataFrame) -> dict[str, int]:
+    """Whoever scored anything of a case was to score each arm that anybody scored there."""
+    readings = once[["reader", "case"]].drop_duplicates()
+    return readings.merge(once[["case", "arm"]].drop_duplicates())["arm"].value_counts().to_dict()
+
+
+def own_frames(tables: OwnTables) -> dict[str, pd.DataFrame]:
+    """The rows of `own_data`, cases by their names."""
+    ratings = pd.DataFrame(tables.ratings)
+    frames = {
+        "ratings": ratings.assign(not_applicable=ratings["score"].isna()),
+        "rankings": _ranked(tables.rankings),
+        "metrics": pd.DataFrame(tables.metrics),
+        "cases": own_cases(tables),
+    }
+    # Whole numbers as such: 3, not 3.0.
+    return {kind: frame.convert_dtypes(convert_string=False) for kind, frame in frames.items()}
 
 
 def own_cases(tables: OwnTables) -> pd.DataFrame:
@@ -96,18 +132,16 @@ def _order(names: Iterable[str]) -> Any:
     return {name: i for i, name in enumerate(listed)}.__getitem__
 
 
-def _numbered(rows: Sequence[Row], cases: pd.DataFrame) -> pd.DataFrame:
-    """Rows as a frame, with the numbers of case and pair for their names."""
-    frame = pd.DataFrame(rows).drop(columns=["pair", "kind"], errors="ignore")
+def _numbered(rows: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the numbers of case and pair for their names."""
+    frame = rows.drop(columns=["pair", "kind"], errors="ignore")
     joined = frame.rename(columns={"case": "prompt"}).merge(cases, on="prompt", how="left")
     return joined.drop(columns="prompt")
 
 
-def _rankings(tables: OwnTables, cases: pd.DataFrame) -> pd.DataFrame | None:
+def _ranked(rankings: Sequence[Row]) -> pd.DataFrame:
     """Ties share their mean rank, however they were counted."""
-    if not tables.rankings:
-        return None
-    frame = _numbered(tables.rankings, cases)
+    frame = pd.DataFrame(rankings, columns=["case", "arm", "reader", "rank"])
     return frame.assign(rank=frame.groupby(["reader", "case"])["rank"].rank(method="average"))
 
 
@@ -126,7 +160,7 @@ def _metric_frames(tables: OwnTables, cases: pd.DataFrame) -> dict[str, pd.DataF
     rows = [row for row in tables.metrics if row["case"]]
     if not rows:
         return {}
-    frame = _numbered(rows, cases)
+    frame = _numbered(pd.DataFrame(rows), cases)
     firsts = set(cases.drop_duplicates("pair")["case"])
     frames = {}
     for metric in dict.fromkeys(frame["metric"]):

@@ -7,10 +7,9 @@ from django.contrib.auth.models import User
 
 from analysis.models import Report
 from analysis.own.reports import create_own_report
-from analysis.own.tables import Table, as_claim
+from analysis.own.tables import Table, as_claim, listed
 from generation.datasets import DatasetError
 
-SHOWN = 200  # problems; more are only counted
 TABLES = ("ratings", "rankings", "metrics")
 BETTER = [
     ("", "as the table or the metric's name says"),
@@ -63,7 +62,5 @@ class OwnRatingsForm(forms.Form):
                 claims=[as_claim(line) for line in data["claims"].splitlines() if line.strip()],
             )
         except DatasetError as error:
-            more = len(error.problems) - SHOWN
-            counted = [f"… and {more} more."] if more > 0 else []
-            self.add_error(None, error.problems[:SHOWN] + counted)
+            self.add_error(None, listed(error.problems))
         return None

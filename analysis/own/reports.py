@@ -10,7 +10,7 @@ from django.db import transaction
 
 from analysis.models import OwnRatings, Report
 from analysis.own.tables import OwnTables, Table, read_tables
-from analysis.reports import RESAMPLES, check_resamples
+from analysis.reports import RESAMPLES, ReportError, check_draws
 from generation.jobs import enqueue
 
 if TYPE_CHECKING:
@@ -32,15 +32,19 @@ def create_own_report(
     """Keep the tables as they came, with a queued report on them.
 
     Args:
-        title: What the report is called.
+        title: What the report is called; at most 160 characters.
         better, claims: As of `read_tables`.
-        resamples: Bootstrap draws and permutations, at least 1000.
+        resamples: Bootstrap draws and permutations, 1000 to 100,000.
+        seed: Of both, 0 to 2**63 − 1.
 
     Raises:
         DatasetError: with every problem of the tables.
         ReportError: an option is wrong.
     """
-    check_resamples(resamples)
+    check_draws(resamples=resamples, seed=seed)
+    longest = OwnRatings._meta.get_field("title").max_length
+    if len(title) > longest:
+        raise ReportError(f"The title has {len(title)} characters; {longest} are the most.")
     given = {"ratings": ratings, "rankings": rankings, "metrics": metrics}
     read_tables(ratings=ratings, rankings=rankings, metrics=metrics, better=better, claims=claims)
     with transaction.atomic():

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 
+from analysis.cells import original
 from analysis.metrics import METRICS
 from analysis.metrics.registry import DIRECTIONS
 from annotation.protocols import REFERENCES
@@ -28,8 +29,17 @@ REQUIRED = {
     "metrics": ("case", "arm", "metric", "value"),
 }
 KINDS = ("original", "rephrasing")
+OPTIONAL = {
+    "ratings": (
+        "pair", "kind", "repeat", "letter", "position", "not_applicable", "minimum", "maximum",
+    ),
+    "rankings": (),
+    "metrics": ("better", "n"),
+}  # fmt: skip
 # What pages and figures still show.
 MOST = {"arm": 24, "reader": 60, "criterion": 24, "metric": 60}
+SHOWN = 200  # problems
+NAMED = 10  # names in one of them
 LONGEST = 80  # characters of a name
 MOST_BYTES = 20_000_000  # of a table
 YES, NO = ("true", "yes", "1"), ("", "false", "no", "0")
@@ -68,7 +78,8 @@ class OwnTables:
             they were given.
         rankings: case, arm, reader, rank.
         metrics: case, arm, metric, value, n.
-        scales: Minimum and maximum of each criterion, given or else seen.
+        scales: Minimum and maximum of each criterion, told or else seen.
+        scaled: Whether they were told.
         better: Of each metric, one of `DIRECTIONS`.
         claims: Metric and criterion of each.
     """
@@ -77,6 +88,7 @@ class OwnTables:
     rankings: Sequence[Row]
     metrics: Sequence[Row]
     scales: Mapping[str, tuple[float, float]]
+    scaled: bool
     better: Mapping[str, str]
     claims: Sequence[tuple[str, str]]
 
@@ -118,7 +130,7 @@ def read_tables(
     problems += _claim_problems(claims, scales, directions)
     if problems:
         raise DatasetError(problems)
-    return OwnTables(scores, ranks, values, scales, directions, tuple(claims))
+    return OwnTables(scores, ranks, values, scales, rated.has("minimum"), directions, tuple(claims))
 
 
 class _Checked:
@@ -128,12 +140,24 @@ class _Checked:
         self.table, self.problems = table, problems
         self.rows: list[tuple[int, Row]] = []
         try:
-            self.rows = list(read_rows(table, required=set(REQUIRED[kind])))
+            self.rows = [
+                # Tables of a report come back: their names without what kept spreadsheets quiet.
+                (line, {column: original(cell) for column, cell in cells.items()})
+                for line, cells in read_rows(table, required=set(REQUIRED[kind]))
+            ]
         except DatasetError as error:
             problems += error.problems
         else:
             if not self.rows:
                 problems.append(f"{table.name} has no rows below its header.")
+            # Passed over, it would change the numbers without a word.
+            problems += [
+                f"{table.name} has a column “{column}”: call it {name}, or something else if it is "
+                "another thing."
+                for column in (self.rows[0][1] if self.rows else ())
+                for name in OPTIONAL[kind]
+                if column != name and column.lower().replace(" ", "_") == name
+            ]
 
     def __iter__(self) -> Iterator[tuple[int, Row]]:
         return iter(self.rows)
@@ -220,14 +244,18 @@ def _check_ratings(table: _Checked, rows: Sequence[Row]) -> None:
         if seen != (row["pair"], row["kind"]):
             table.wrong(line, f"case {row['case']} is in pair {seen[0]} ({seen[1]}) further up.")
             first[row["case"],] = (row["pair"], row["kind"])
-    if rows and all(row["score"] is None for row in rows):
-        table.problems.append(f"{table.table.name} holds no score that is a number.")
 
 
 def _scales(table: _Checked, rows: Sequence[Row]) -> dict[str, tuple[float, float]]:
     """By criterion the ends of its scale: those that the table says, else those that it reaches."""
     scales: dict[str, tuple[float, float]] = {}
     given = table.has("minimum") and table.has("maximum")
+    if table.has("minimum") != table.has("maximum"):
+        table.problems.append(
+            f"{table.table.name} names one end of the scales: give it the columns minimum and "
+            "maximum, or neither."
+        )
+        return scales
     for (line, cells), row in zip(table.rows, rows, strict=True):
         if row["score"] is None and not given:
             continue
@@ -239,10 +267,17 @@ def _scales(table: _Checked, rows: Sequence[Row]) -> dict[str, tuple[float, floa
         seen = scales.setdefault(row["criterion"], (low, high))
         if not given:
             scales[row["criterion"]] = min(seen[0], low), max(seen[1], high)
+        elif not seen[0] < seen[1]:
+            table.wrong(line, f"the minimum {low:g} is not below the maximum {high:g}.")
         elif seen != (low, high):
             table.wrong(line, f"the scale of {row['criterion']} is {_span(*seen)} further up.")
         elif row["score"] is not None and not low <= row["score"] <= high:
             table.wrong(line, f"the score {row['score']:g} is not within {_span(low, high)}.")
+    table.problems.extend(
+        f"{table.table.name} holds no score of {criterion} that is a number: leave its rows out."
+        for criterion in dict.fromkeys(row["criterion"] for row in rows)
+        if criterion not in {row["criterion"] for row in rows if row["score"] is not None}
+    )
     return scales
 
 
@@ -314,11 +349,16 @@ def _directions(table: _Checked, rows: Sequence[Row], default: str) -> dict[str,
             silent += [] if found[metric] else [metric]
     if silent:
         table.problems.append(
-            f"{table.table.name} doesn't say which way {', '.join(silent)} "
+            f"{table.table.name} doesn't say which way {_some(silent)} "
             f"{'is' if len(silent) == 1 else 'are'} better: add a column better "
             f"({', '.join(DIRECTIONS)}), or say it for all that lack it."
         )
     return found
+
+
+def _some(names: Collection[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(list(names)[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _claim_problems(
@@ -328,7 +368,7 @@ def _claim_problems(
     for metric, criterion in claims:
         claim = f"The claim {metric}:{criterion}"
         if metric not in better:
-            there = ", ".join(better) or "none"
+            there = _some(better) or "none"
             problems.append(f"{claim} names no metric of the table; there are: {there}.")
         elif better[metric] == "neither":
             problems.append(f"{claim} expects nothing, since neither way of {metric} is better.")
@@ -342,9 +382,15 @@ def _claim_problems(
     ]
 
 
+def listed(problems: Sequence[str]) -> list[str]:
+    """Those that are shown; more are only counted."""
+    more = len(problems) - SHOWN
+    return [*problems[:SHOWN], *([f"… and {more:,} more."] if more > 0 else [])]
+
+
 def as_claim(text: str) -> tuple[str, str]:
     """“metric:criterion”. Raises DatasetError where it isn't."""
-    metric, colon, criterion = (part.strip() for part in text.partition(":"))
+    metric, colon, criterion = (part.strip() for part in text.rpartition(":"))
     if not (metric and colon and criterion):
         _refuse(f"The claim “{text}” names no metric and criterion: write metric:criterion.")
     return metric, criterion

@@ -57,7 +57,9 @@ class StudyData:
         flags: As `remarks.flag_frame`.
         together: Whether the sets of a case stand side by side.
         readers: What each did, as the section on readers lists it.
-        counts: What only the source knows: images, readings, scores expected.
+        counts: What only the source knows: images, readings.
+        expected: By arm how many times its sets were to be scored.
+        scaled: Whether the criteria's ends are those of the scale; else scores reach no further.
         described: Every metric of the report.
         metrics: Per metric its values below the level of arms; those of pairs have no case.
         arm_values: Those of whole arms.
@@ -91,6 +93,7 @@ class StudyData:
     together: bool
     readers: Sequence[dict[str, Any]]
     counts: Mapping[str, int]
+    expected: Mapping[str, int]
     described: Mapping[str, Description]
     metrics: Mapping[str, pd.DataFrame]
     arm_values: Sequence[ArmValue]
@@ -98,6 +101,7 @@ class StudyData:
     floor: dict[str, Any] | None
     floors: Sequence[dict[str, Any]]
     image_differences: Sequence[str]
+    scaled: bool = True
     alpha: float = 0.05
     primary: str = ""
     planned: bool = False

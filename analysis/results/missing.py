@@ -7,27 +7,28 @@ from analysis.results.data import StudyData
 
 def section(data: StudyData) -> dict[str, Any]:
     """``missing``: counts by criterion and arm; and ``departures``, ``plan``, ``design``."""
-    readings = data.counts["readers"] * len(data.cases)
     given = data.scores.groupby(["criterion", "arm"]).size()
     beside = data.beside.groupby(["criterion", "arm"]).size()
     rows = []
     for criterion in data.criteria:
         for arm in data.arms:
             key = criterion.key, arm
+            expected = data.expected.get(arm, 0)
             n, not_applicable = int(given.get(key, 0)), int(beside.get(key, 0))
             rows.append(
                 data.named(
                     criterion,
                     arm=arm,
-                    expected=readings,
+                    expected=expected,
                     given=n,
                     not_applicable=not_applicable,
-                    missing=max(0, readings - n - not_applicable),
+                    missing=max(0, expected - n - not_applicable),
                 )
             )
     return {
         "missing": rows,
         "planned": data.planned,
+        "scaled": data.scaled,
         "alpha": data.alpha,
         "primary": data.primary,
         "departures": list(data.departures),

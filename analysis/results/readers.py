@@ -26,7 +26,9 @@ def section(data: StudyData) -> dict[str, Any]:
             data.named(c, **asdict(habits))
             for c in data.criteria
             for habits in reader_habits(
-                data.criterion(c.key), minimum=c.minimum, maximum=c.maximum, **data.exploring
+                data.criterion(c.key),
+                scale=(c.minimum, c.maximum) if data.scaled else None,
+                **data.exploring,
             )
         ],
         "orders": _orders(data),

@@ -8,6 +8,8 @@ import numpy as np
 from analysis.results.data import StudyData
 from analysis.statistics.means import ArmMeans
 
+NARROW = 2  # points: means on a scale shorter than this are told by two decimals
+
 
 def section(data: StudyData) -> dict[str, Any]:
     means = {c.key: data.means(data.criterion(c.key)) for c in data.criteria}
@@ -32,6 +34,7 @@ def _counts(data: StudyData) -> dict[str, int]:
         "pairs": data.cases["pair"].nunique(),
         "readers_with_scores": data.scores["reader"].nunique(),
         "scores": len(data.scores),
+        "scores_expected": sum(data.expected.values()) * len(data.criteria),
         "scores_not_applicable": data.not_applicable,
         "rankings": len(rankings),
     }
@@ -50,7 +53,8 @@ def _leader(data: StudyData, of: ArmMeans) -> dict[str, Any] | None:
     real = next((arm for arm in data.arms if arm not in data.made), None)
     return {
         "name": criterion.name,
-        "maximum": criterion.maximum,
+        "maximum": criterion.maximum if data.scaled else None,
+        "digits": 1 if criterion.maximum - criterion.minimum >= NARROW else 2,
         "arm": order[0],
         "mean": asdict(of.mean(order[0])),
         "second": second,

@@ -62,6 +62,7 @@ def study_data(
         together=protocol.together,
         readers=_readers(study, flags, seconds),
         counts=_counts(study, measurements),
+        expected=_expected(study, measurements),
         described=METRICS,
         metrics=_metric_frames(measurements, cases),
         arm_values=[
@@ -91,7 +92,6 @@ def _unplanned(protocol: Protocol) -> AnalysisPlan:
 def _counts(study: Study, measurements: Measurements) -> dict[str, int]:
     readers = study.readers.exclude(state=Reader.State.REVOKED)
     readings = Reading.objects.filter(reader__in=readers, kind=Reading.Kind.CASE)
-    sets = len(measurements.images.generated)
     return {
         "images_per_set": study.protocol.images_per_set,
         "images": len(measurements.images.all()),
@@ -99,8 +99,13 @@ def _counts(study: Study, measurements: Measurements) -> dict[str, int]:
         "readers_revoked": study.readers.count() - readers.count(),
         "readings": readings.count(),
         "readings_submitted": readings.exclude(submitted_at=None).count(),
-        "scores_expected": readers.count() * sets * len(study.protocol.rated),
     }
+
+
+def _expected(study: Study, measurements: Measurements) -> dict[str, int]:
+    readers = study.readers.exclude(state=Reader.State.REVOKED).count()
+    sets = Counter(arm for _, arm in measurements.images.generated)
+    return {str(arm): readers * sets[arm.pk] for arm in measurements.images.arms}
 
 
 def _metric_frames(measurements: Measurements, cases: pd.DataFrame) -> dict[str, pd.DataFrame]:

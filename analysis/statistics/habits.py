@@ -18,8 +18,10 @@ class ReaderHabits:
     Attributes:
         severity: Mean of own less the others' mean score over shared sets: below 0 is severe.
         mean, sd: Of own scores; ``sd`` (ddof 1) is None with one score.
-        used: Share of the scale's whole values that the reader gave, 0 to 1.
-        ends: Share of own scores at the lowest or the highest value, 0 to 1.
+        used: Share of the scale's whole values that the reader gave, 0 to 1; None where the scale
+            isn't known, or somebody gave a value between whole ones.
+        ends: Share of own scores at the lowest or the highest value, 0 to 1; None where the scale
+            isn't known.
         commonest: Share of own scores that are the commonest one: 1 says that all are equal.
         n: Own scores.
     """
@@ -28,22 +30,27 @@ class ReaderHabits:
     severity: Estimate
     mean: float
     sd: float | None
-    used: float
-    ends: float
+    used: float | None
+    ends: float | None
     commonest: float
     n: int
 
 
 def reader_habits(
-    scores: pd.DataFrame, *, minimum: int, maximum: int, resamples: int = 2000, seed: int = 0
+    scores: pd.DataFrame,
+    *,
+    scale: tuple[float, float] | None,
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> list[ReaderHabits]:
     """Every reader's habits, in the order of their names.
 
     Args:
         scores: One criterion: columns reader, case, pair, arm, value.
-        minimum, maximum: Ends of the scale.
+        scale: Its lowest and highest value, if known.
     """
     wide = set_table(scores)
+    values = _whole_values(scores["value"], scale)
     found = []
     for reader in wide.columns:
         own = wide[reader].dropna()
@@ -54,13 +61,20 @@ def reader_habits(
                 _severity(wide, reader, resamples=resamples, seed=seed),
                 float(own.mean()),
                 float(own.std()) if len(own) > 1 else None,
-                len(shares) / (maximum - minimum + 1),
-                float(own.isin([minimum, maximum]).mean()),
+                len(shares) / values if values else None,
+                float(own.isin(scale).mean()) if scale else None,
                 float(shares.iloc[0]),
                 len(own),
             )
         )
     return found
+
+
+def _whole_values(scores: pd.Series, scale: tuple[float, float] | None) -> int:
+    """How many values the scale has; 0 where that isn't known, or none are counted."""
+    if scale is None or not all(float(value).is_integer() for value in (*scores.unique(), *scale)):
+        return 0
+    return int(scale[1] - scale[0]) + 1
 
 
 def _severity(wide: pd.DataFrame, reader, *, resamples: int, seed: int) -> Estimate:
@@ -70,7 +84,7 @@ def _severity(wide: pd.DataFrame, reader, *, resamples: int, seed: int) -> Estim
     pairs = above.index.get_level_values("pair")
     clusters = len(set(pairs))
     if clusters < MIN_PAIRS:
-        reason = f"sets of {clusters} pairs of prompts shared with others, {MIN_PAIRS} are needed"
+        reason = f"sets of {few_pairs(clusters, ' shared with others')}"
         return not_estimable(reason, pairs=clusters, n=len(above))
     counts = unit_counts(pairs, resamples=resamples, rng=np.random.default_rng(seed))
     draws = counts @ above.to_numpy() / counts.sum(axis=1)

@@ -71,6 +71,8 @@ class AnalysisPlan:
             return "alpha must be above 0 and at most 0.2."
         if not LEAST_RESAMPLES <= self.resamples <= MOST_RESAMPLES:
             return f"resamples must be {LEAST_RESAMPLES} to {MOST_RESAMPLES}."
+        if not 0 <= self.seed < 2**63:
+            return "the analysis plan's seed must be a whole number from 0 to 2⁶³ - 1."
         return ""
 
 

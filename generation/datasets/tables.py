@@ -25,13 +25,24 @@ def read_rows(
     Args:
         hints: what to do where a column is missing, by its name.
 
-    Raises DatasetError when the file is missing, not UTF-8, lacks a required column, or has rows
-    with more cells than the header.
+    Rows of empty cells alone are left out.
+
+    Raises DatasetError when the file is missing, not UTF-8, lacks a required column, has one twice,
+    or has rows with more cells than the header.
     """
     text = _text(file)
+    if not text.strip():
+        raise DatasetError([f"{file.name} is empty."])
     columns = _header(text, ",")
+    if twice := sorted({name for name in columns if name and columns.count(name) > 1}):
+        raise DatasetError([f"{file.name} has the column {', '.join(twice)} more than once."])
     if missing := sorted(required - set(columns)):
         advice = [hint for name, hint in (hints or {}).items() if name in missing]
+        advice += [
+            f"Its cells are divided by {mark}: save it with commas between them."
+            for delimiter, mark in ((";", "semicolons"), ("\t", "tabs"))
+            if required <= set(_header(text, delimiter))
+        ]
         raise _lacks(file, ", ".join(missing), columns, *advice)
     yield from _rows(file, text, ",", columns)
 
@@ -66,7 +77,15 @@ def _text(file: File) -> str:
 
 
 def decoded(content: bytes, name: str) -> str:
-    """Raises DatasetError, naming the line, when it is not UTF-8."""
+    """Raises DatasetError, naming the line, when it is not UTF-8 text."""
+    if (nul := content.find(b"\0")) >= 0 and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        line = content[:nul].count(b"\n") + 1
+        raise DatasetError(
+            [
+                f"{name}, line {line}: holds a NUL byte, which no text has. Save the file as UTF-8 "
+                "text (in Excel: “CSV UTF-8”)."
+            ]
+        )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -104,7 +123,7 @@ def _rows(
                     f"{file.name}, line {reader.line_num}: {len(cells)} cells, but the header has "
                     f"{len(columns)}: put quotes around a text with “{delimiter}” in it."
                 )
-            elif cells:
+            elif any(cell.strip() for cell in cells):  # spreadsheets leave empty rows at the end
                 padded = cells + [""] * (len(columns) - len(cells))
                 row = dict(zip(columns, (cell.strip() for cell in padded), strict=True))
                 rows.append((reader.line_num, row))

@@ -71,7 +71,7 @@ def everything(scores, metric, arms):
     yield mixed_model(scores, metric, arms=arms)
     yield ordinal_model(scores, metric, arms=arms)
     yield from reader_pairs(scores, **FEW)
-    yield from reader_habits(scores, minimum=0, maximum=10, **FEW)
+    yield from reader_habits(scores, scale=(0, 10), **FEW)
     yield order_effect(scores.assign(place=scores["case"]), by="place", **FEW)
     yield krippendorff_alpha(scores, **FEW)
     yield intraclass(scores, **FEW)

@@ -26,14 +26,14 @@ def test_a_severe_reader_is_told_from_the_others():
     scores = scored()
     by_set = scores.groupby(["case", "arm"])["value"].transform("mean")
     severe = scores.assign(value=by_set + np.where(scores["reader"] == "R2", -2, 1))
-    first, second, _ = reader_habits(severe, minimum=0, maximum=10, **FEW)
+    first, second, _ = reader_habits(severe, scale=(0, 10), **FEW)
     assert (first.severity.value, second.severity.value) == pytest.approx((1.5, -3))
     assert (second.reader, second.severity.n, second.severity.pairs) == ("R2", 120, 20)
     assert second.severity.low == pytest.approx(-3)
 
 
 def test_severity_covers_what_readers_have_in_common():
-    found = reader_habits(scored(), minimum=-9, maximum=9, **FEW)
+    found = reader_habits(scored(), scale=(-9, 9), **FEW)
     assert all(h.severity.low < h.severity.value < h.severity.high for h in found)
     assert sum(h.severity.value for h in found) == pytest.approx(0)
 
@@ -41,19 +41,22 @@ def test_severity_covers_what_readers_have_in_common():
 def test_use_of_the_scale_is_counted():
     scores = scored(readers=2)
     scores["value"] = np.where(scores["reader"] == "R1", 3, np.arange(len(scores)) % 6)
-    same, all_values = reader_habits(scores, minimum=0, maximum=10, **FEW)
+    assert {h.used for h in reader_habits(scores, scale=None, **FEW)} == {None}
+    between = scores.assign(value=scores["value"] / 2)
+    assert {h.used for h in reader_habits(between, scale=(0, 5), **FEW)} == {None}
+    same, all_values = reader_habits(scores, scale=(0, 10), **FEW)
     assert (same.commonest, same.used, same.ends, same.sd) == (1, 1 / 11, 0, 0)
     assert (all_values.used, all_values.commonest) == (6 / 11, 1 / 6)
     assert all_values.ends == pytest.approx(1 / 6)
 
 
 def test_severity_against_nobody_is_not_estimable():
-    (found,) = reader_habits(scored(readers=1), minimum=0, maximum=10)
+    (found,) = reader_habits(scored(readers=1), scale=(0, 10))
     assert "one reader" in found.severity.reason
     assert found.n == 120
     two = scored(readers=2)
     apart = two[(two["reader"] == "R1") == (two["case"] <= 20)]
-    assert "0 pairs of prompts" in reader_habits(apart, minimum=0, maximum=9)[0].severity.reason
+    assert "0 pairs of prompts" in reader_habits(apart, scale=(0, 9))[0].severity.reason
 
 
 @pytest.mark.parametrize("readers", [1, 3])

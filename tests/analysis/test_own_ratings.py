@@ -56,7 +56,8 @@ class TestTables:
             (("1,a,R1,real,",), "line 2: score is empty: leave the row out, or write n/a"),
             (("1,,R1,real,3",), "line 2: arm is empty."),
             (("1,a,R1,real,3", "1,a,R1,real,4"), "line 3: this reader's score of this arm, case"),
-            (("1,a,R1,real,n/a",), "ratings.csv holds no score that is a number."),
+            (("1,a,R1,real,n/a",), "ratings.csv holds no score of real that is a number"),
+            (("1,a,R1,real,3", "1,a,R1,odd,n/a"), "holds no score of odd that is a number"),
             ([f"1,arm {i},R1,real,3" for i in range(25)], "25 different values of arm; 24 are"),
         ],
     )
@@ -109,8 +110,44 @@ class TestTables:
         found = read_tables(ratings=rated, metrics=values, better="higher")
         assert found.better == {"lpips": "lower", "mine": "higher", "energy": "lower"}
 
+    @pytest.mark.parametrize(
+        ("content", "problem"),
+        [
+            (b"", "ratings.csv is empty."),
+            (
+                RATINGS.replace(",", ";").encode() + b"1;a;R1;real;3,5\n",
+                "Its cells are divided by semicolons: save it with commas between them.",
+            ),
+            (RATINGS.encode() + b"1,a,R1,real,3\n1,\0a,R2,real,3\n", "line 3: holds a NUL byte"),
+            (RATINGS.encode("utf-16-le"), "line 1: holds a NUL byte"),
+            (RATINGS.encode("utf-16"), "line 1: byte 0xff is not UTF-8"),
+            (b"score," + RATINGS.encode() + b"1,1,a,R1,real,3\n", "column score more than once"),
+            (
+                RATINGS.strip().encode() + b",Not applicable\n1,a,R1,real,3,yes\n",
+                "has a column “Not applicable”: call it not_applicable",
+            ),
+            (
+                RATINGS.strip().encode() + b",maximum\n1,a,R1,real,3,5\n",
+                "give it the columns minimum and maximum, or neither",
+            ),
+            (
+                RATINGS.strip().encode() + b",minimum,maximum\n1,a,R1,real,3,5,1\n",
+                "line 2: the minimum 5 is not below the maximum 1.",
+            ),
+        ],
+    )
+    def test_what_spreadsheets_make_of_a_table_is_named_with_what_to_do(self, content, problem):
+        with pytest.raises(DatasetError) as refused:
+            read_tables(ratings=Table.of("ratings.csv", content))
+        assert problem in "\n".join(refused.value.problems)
+
+    def test_a_byte_order_mark_and_empty_rows_at_the_end_are_no_matter(self):
+        content = b"\xef\xbb\xbf" + RATINGS.encode() + b"1,a,R1,real,3\r\n,,,,\r\n , ,,,\r\n"
+        assert len(read_tables(ratings=Table.of("ratings.csv", content)).ratings) == 1
+
     def test_a_claim_is_a_metric_and_a_criterion(self):
         assert as_claim(" tifa : real ") == ("tifa", "real")
+        assert as_claim("clip:ViT-B/32:real") == ("clip:ViT-B/32", "real")
         with pytest.raises(DatasetError, match="write metric:criterion"):
             as_claim("tifa")
 
@@ -155,6 +192,50 @@ class TestReports:
         by = [{row["criterion"]: row["single"] for row in rows} for rows in icc]
         assert by[0] == by[1]
 
+    def test_the_report_says_only_what_is_known_of_ratings_that_were_brought(self, client):
+        client.force_login(a_user("alice", researcher=True))
+        values = [f"{c},{a},{m},{c % 3 + len(a)}" for c in range(8) for a in ("x", "yy")
+                  for m in ("fidelity", "fbd")]  # fmt: skip
+        values += [",x,whole,3", ",yy,whole,4"]
+        brought = {"ratings": ratings(*SOME), "metrics": metrics(*values), "better": "lower"}
+        alice = a_user("alice")
+
+        def page_of(**more):
+            report = create_own_report(title="T", by=alice, resamples=1000, **brought, **more)
+            return client.get(performed(report).get_absolute_url()).content.decode()
+
+        plain, claimed = page_of(), page_of(claims=[("fidelity", "real")])
+        assert "No claim came with the tables" in plain
+        assert "1 claim came with the tables. Nothing was sealed" in claimed
+        assert "The claims that came with the tables; not sealed." in claimed
+        for page in (plain, claimed):
+            # Neither holes where a study has its floor, nor words of a study.
+            assert "against <" not in page.replace("\n", "")
+            assert "FBD at equal n" not in page
+            assert "n=</small>" not in page
+            for word in ("protocol asks", "was sealed in advance", "readings finished", "Figure 5"):
+                assert word not in page
+            assert "as far as scores reach; none is named" in page
+
+    def test_what_was_to_be_scored_is_what_the_readings_had(self):
+        lines = [f"{c},{a},R{c % 3},real,{c % 4}" for c in range(9) for a in ("x", "yy")]
+        lines.remove("8,yy,R2,real,0")
+        report = performed(
+            create_own_report(title="T", by=None, ratings=ratings(*lines, "8,yy,R1,real,1"))
+        )
+        counts = report.results["counts"]
+        # Nine readings of two arms, and R1's of one set more: R1 lacks x there, R2 yy.
+        assert (counts["scores"], counts["scores_expected"]) == (18, 20)
+        assert sum(row["missing"] for row in report.results["missing"]) == 2
+
+    def test_ties_everywhere_lead_nobody(self):
+        tied = [",".join([*line.split(",")[:4], "3"]) for line in SOME]
+        results = performed(create_own_report(title="T", by=None, ratings=ratings(*tied))).results
+        assert results["sentences"][0].startswith(
+            "No arm scored higher in real than x and yy: 3.00 on"
+        )
+        assert {row["used"] for row in results["habits"]} == {None}
+
     def test_what_needs_images_says_that_it_is_not_estimable_and_why(self):
         report = performed(create_own_report(title="T", by=None, ratings=ratings(*SOME)))
         reasons = {row["metric"]: row["reason"] for row in report.results["metrics"]}
@@ -198,6 +279,27 @@ class TestCommand:
         assert str(refused.value).count("not a number") == 2
         with pytest.raises(CommandError, match=r"none\.csv can't be read: No such file"):
             call_command("analyse", "--ratings", tmp_path / "none.csv")
+        file.write_text(RATINGS + "".join(f"{i},a,R1,real,x\n" for i in range(1500)))
+        with pytest.raises(CommandError) as refused:
+            call_command("analyse", "--ratings", file)
+        assert str(refused.value).endswith("\n… and 1,300 more.")
+
+    @pytest.mark.django_db
+    @pytest.mark.parametrize(
+        ("options", "problem"),
+        [
+            (("--seed", "-1"), "The seed is -1: choose a whole number from 0"),
+            (("--seed", str(2**63)), "choose a whole number from 0"),
+            (("--resamples", "0"), "0 resamples: choose 1,000 to 100,000"),
+            (("--title", "x" * 161), "The title has 161 characters; 160 are the most"),
+        ],
+    )
+    def test_options_that_cannot_be_are_refused_at_once(self, tmp_path, options, problem):
+        file = tmp_path / "ratings.csv"
+        file.write_text(RATINGS + "1,a,R1,real,3\n")
+        with pytest.raises(CommandError, match=problem):
+            call_command("analyse", "--ratings", file, *options)
+        assert not OwnRatings.objects.exists()
 
 
 def sent(**tables):
@@ -241,6 +343,12 @@ class TestPages:
         assert (
             "is not UTF-8" in alice.post(reverse("analysis:own-ratings"), binary).content.decode()
         )
+
+    def test_a_nul_byte_is_named_with_its_line(self, alice):
+        form = sent(ratings=RATINGS + "1,a,R1,real,3\n1,\0b,R1,real,3\n")
+        page = alice.post(reverse("analysis:own-ratings"), form).content.decode()
+        assert "ratings.csv, line 3: holds a NUL byte" in page
+        assert not OwnRatings.objects.exists()
 
     @pytest.mark.parametrize(("who", "status"), [("erin", 404), ("bob", 403)])
     def test_they_are_their_owners_alone(self, client, who, status):

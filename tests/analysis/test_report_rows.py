@@ -7,8 +7,11 @@ import re
 import pytest
 from django.urls import reverse
 
-from analysis.export import csv_files
+from analysis.export import csv_files, csv_text, report_frames
+from analysis.own.reports import create_own_report
+from analysis.own.tables import Table
 from tests.analysis.builders import a_rated_study, a_report, know_features
+from tests.analysis.test_own_ratings import performed
 from tests.builders import a_protocol, a_user
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +43,77 @@ def test_every_mean_leads_to_as_many_rows_as_it_counts_and_they_have_that_mean(a
             (mean["arm"], mean["criterion"])
         }
         assert sum(int(row["score"]) for row in rows) / len(rows) == pytest.approx(mean["value"])
+
+
+FORMULAS = ("=base", "+LoRA", "-1")
+
+
+def an_own_report():
+    """Names like formulas; repeats, scores not applicable, and spaces that are no part of names."""
+    rows = [
+        [case, arm, reader, criterion, "n/a" if case == 2 else (case + len(reader)) % 5, "no"]
+        for case in range(6)
+        for arm in FORMULAS
+        for reader in ("@R1", "+R2x")
+        for criterion in ("=real", "+f & g")
+    ]
+    rows += [[case, arm, "@R1", "=real", 4, "yes"] for case in range(3) for arm in FORMULAS]
+    lines = ["case,arm , reader,criterion,score,repeat"]
+    lines += [",".join(f" {cell}" for cell in row) for row in rows]
+    ranks = [f"{c},{a},@R1,{i}" for c in range(6) for i, a in enumerate(FORMULAS)]
+    values = [f"{c},{a},{m},{i + c}" for c in range(6) for i, a in enumerate(FORMULAS)
+              for m in ("+clip", "-fid")]  # fmt: skip
+    return performed(
+        create_own_report(
+            title="Formulas",
+            by=a_user("alice", researcher=True),
+            ratings=Table("ratings.csv", "\n".join(lines)),
+            rankings=Table("rankings.csv", "\n".join(["case,arm,reader,rank", *ranks])),
+            metrics=Table("metrics.csv", "\n".join(["case,arm,metric,value", *values])),
+            better="higher",
+            claims=[("+clip", "=real")],
+            resamples=1000,
+        )
+    )
+
+
+def test_of_own_ratings_too_n_leads_to_the_rows_that_made_the_number(client):
+    report = an_own_report()
+    client.force_login(a_user("alice"))
+    page = client.get(report.get_absolute_url()).content.decode()
+    links = re.findall(r'href="([^"]*/rows/\w+/\?arm[^"]*)"[^>]*>n=(\d+)<', page)
+    cells = [*report.results["means"], *report.results["ranks"]]
+    assert len(links) == len(cells) == 2 * 3 + 3
+    for (link, n), cell in zip(links, cells, strict=True):
+        response = client.get(link.replace("&amp;", "&") + "&form=csv")
+        rows = list(csv.DictReader(io.StringIO(response.content.decode())))
+        column = "score" if "criterion" in cell else "rank"
+        assert len(rows) == int(n) == cell["n"]
+        # Harmless in the file, true on the page.
+        assert {row["arm"] for row in rows} == {"'" + cell["arm"]}
+        assert sum(float(row[column]) for row in rows) / len(rows) == pytest.approx(cell["value"])
+        shown = client.get(link.replace("&amp;", "&")).content.decode()
+        assert f"<td>{cell['arm']}</td>" in shown
+
+
+def test_names_like_formulas_come_back_from_the_tables_that_were_written(client):
+    report = an_own_report()
+    assert set(report_frames(report)["arms"]()["metric"]) >= {"+clip", "-fid"}
+    frames = report_frames(report)
+    texts = {kind: csv_text(frames[kind]()) for kind in ("ratings", "rankings", "metrics")}
+    assert ",'+LoRA," in texts["ratings"]
+    again = performed(
+        create_own_report(
+            title="Again",
+            by=None,
+            **{kind: Table(f"{kind}.csv", text) for kind, text in texts.items()},
+            better="higher",
+            claims=[("+clip", "=real")],
+            resamples=1000,
+        )
+    )
+    for key in ("means", "ranks", "correlations"):
+        assert again.results[key] == report.results[key]
 
 
 def test_every_link_to_rows_and_every_table_can_be_opened(alice, report):

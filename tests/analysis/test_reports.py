@@ -258,7 +258,11 @@ class TestAsking:
         ("options", "message"),
         [
             ({"embedder": "inception"}, "there are: efficientnet-lite0"),
-            ({"resamples": 10}, "at least 1000 resamples, not 10"),
+            ({"resamples": 10}, "10 resamples: choose 1,000 to 100,000"),
+            ({"resamples": 0}, "0 resamples: choose"),
+            ({"resamples": 10**6}, "1000000 resamples: choose"),
+            ({"seed": -1}, "The seed is -1: choose a whole number from 0"),
+            ({"seed": 2**63}, "choose a whole number from 0"),
         ],
     )
     def test_wrong_options_are_refused(self, options, message):

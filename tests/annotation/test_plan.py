@@ -31,6 +31,7 @@ def researcher(client, alice):
         ({"claims": (Claim("energy", "clinical_realism", 0),)}, "sign is 1 or −1"),
         ({"alpha": 0.5}, "alpha must be"),
         ({"resamples": 10}, "resamples must be 1000 to"),
+        ({"seed": -1}, "seed must be a whole number from 0"),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused(change, fault):

@@ -12,7 +12,7 @@ from django.core.management.base import CommandError, CommandParser
 from analysis.management.reporting import ReportCommand
 from analysis.metrics.registry import DIRECTIONS
 from analysis.own.reports import create_own_report
-from analysis.own.tables import Table, as_claim
+from analysis.own.tables import Table, as_claim, listed
 from analysis.reports import RESAMPLES, ReportError
 from generation.datasets import DatasetError
 from generation.management.lookup import one
@@ -61,7 +61,7 @@ class Command(ReportCommand):
                 seed=options["seed"],
             )
         except DatasetError as error:
-            raise CommandError("\n".join(error.problems)) from error
+            raise CommandError("\n".join(listed(error.problems))) from error
         except ReportError as error:
             raise CommandError(str(error)) from error
         try:
