@@ -5,13 +5,16 @@ from django.db import models
 from django.urls import reverse
 
 
+LONGEST_TITLE = 160
+
+
 class OwnRatings(models.Model):
     """Tables that a researcher brought along, as they came, and what was said of them.
 
     `analysis.own.tables` reads them; its docstring says what their columns are.
     """
 
-    title = models.CharField(max_length=160)
+    title = models.CharField(max_length=LONGEST_TITLE)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.CASCADE,

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib.auth.models import User
 
 from analysis.models import Report
+from analysis.models.own import LONGEST_TITLE
 from analysis.own.reports import create_own_report
 from analysis.own.tables import Table, as_claim, listed
 from generation.datasets import DatasetError
@@ -20,7 +21,7 @@ BETTER = [
 
 
 class OwnRatingsForm(forms.Form):
-    title = forms.CharField(max_length=160, label="Title of the report")
+    title = forms.CharField(max_length=LONGEST_TITLE, label="Title of the report")
     ratings = forms.FileField(help_text="CSV: case, arm, reader, criterion, score.")
     rankings = forms.FileField(required=False, help_text="CSV: case, arm, reader, rank.")
     metrics = forms.FileField(required=False, help_text="CSV: case, arm, metric, value.")

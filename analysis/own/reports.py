@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from analysis.models import OwnRatings, Report
+from analysis.models.own import LONGEST_TITLE
 from analysis.own.tables import OwnTables, Table, read_tables
 from analysis.reports import RESAMPLES, ReportError, check_draws
 from generation.jobs import enqueue
@@ -42,9 +43,8 @@ def create_own_report(
         ReportError: an option is wrong.
     """
     check_draws(resamples=resamples, seed=seed)
-    longest = OwnRatings._meta.get_field("title").max_length
-    if len(title) > longest:
-        raise ReportError(f"The title has {len(title)} characters; {longest} are the most.")
+    if len(title) > LONGEST_TITLE:
+        raise ReportError(f"The title has {len(title)} characters; {LONGEST_TITLE} are the most.")
     given = {"ratings": ratings, "rankings": rankings, "metrics": metrics}
     read_tables(ratings=ratings, rankings=rankings, metrics=metrics, better=better, claims=claims)
     with transaction.atomic():
