@@ -112,7 +112,7 @@ def _not_computed(
     by_reason: dict[str, list[str]] = {}
     for key, metric in names.items():
         if key not in heads and len(by_metric.get(key, [])) == len(arms):
-            by_reason.setdefault(by_metric[key][0]["reason"], []).append(metric["name"])
+            by_reason.setdefault(by_metric[key][0]["reason"].rstrip("."), []).append(metric["name"])
     return [(reason, ", ".join(of)) for reason, of in by_reason.items()]
 
 
