@@ -291,7 +291,8 @@ def _say(ax: Axes, text: str) -> None:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 22 else name[:21] + "…"
+    """Both its ends, since long names often differ in the last word."""
+    return name if len(name) <= 22 else f"{name[:11]}…{name[-10:]}"
 
 
 def _wrapped(text: str, width: int = 26) -> str:

@@ -4,7 +4,6 @@ from django.conf import settings
 from django.db import models
 from django.urls import reverse
 
-
 LONGEST_TITLE = 160
 
 
