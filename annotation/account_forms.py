@@ -22,6 +22,7 @@ class AccountForm(UserCreationForm):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.fields["email"].required = True
+        self.fields["email"].help_text = _("For reminders, and should you forget your password.")
         self.fields["username"].widget.attrs.pop("autofocus", None)
         for field in self.fields.values():
             field.widget.attrs["class"] = "form-control"

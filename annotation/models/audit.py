@@ -20,7 +20,7 @@ from annotation.models.studies import Study
 # What an event may say of a person, beside its actor: names, addresses, and what was written.
 SPOKEN = ("reason", "note")  # in somebody's own words
 PERSONAL = frozenset({"user", "whom", *SPOKEN})
-ERASED = "(erased)"
+ERASED = "(not kept)"  # or, in a study that was imported, never there
 
 
 class AuditEventQuerySet(models.QuerySet["AuditEvent"]):

@@ -17,7 +17,7 @@ from generation.permissions import Request, researcher_required
 @require_http_methods(["GET", "HEAD", "POST"])
 @researcher_required
 def study_members(request: Request, slug: str) -> HttpResponse:
-    """The study's members; POST names one, by user name."""
+    """The study's members; POST names one, by username."""
     study = get_object_or_404(Study.objects.owned_by(request.user), slug=slug)
     if request.method == "POST":
         name, role = (request.POST.get(key, "").strip() for key in ("username", "role"))

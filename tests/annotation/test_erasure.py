@@ -57,7 +57,7 @@ def test_no_row_names_them_any_more_and_all_answers_stay(study, alice):
     reader.refresh_from_db()
     assert reader.pseudonym == "R3"
     assert not reader.user.is_active
-    assert study.events.get(act="revoke reader").told["reason"] == "(erased)"
+    assert study.events.get(act="revoke reader").told["reason"] == "(not kept)"
     assert study.events.get(act="accept invitation").who == "R3"
     assert study.events.get(act="create").who == "alice"  # others stay named
 
@@ -90,10 +90,10 @@ def test_their_name_is_masked_in_what_others_wrote(study, alice):
         "comment of R2 on set A of their reading 1: “[name] is right”",
         "comment of R2 on set A of their reading 1: “bob and [name]”",
         "answer in words of R2 on set A of their reading 1: “Ask [name].”",
-        "record, reason of event 9 (unblind): “(erased)”",
+        "record, reason of event 9 (unblind): “(not kept)”",
     ]
     assert done.to_read == []
-    assert study.events.get(act="unblind").told["reason"] == "(erased)"
+    assert study.events.get(act="unblind").told["reason"] == "(not kept)"
 
 
 def test_a_word_is_not_erased_as_if_it_were_a_name(study, alice):

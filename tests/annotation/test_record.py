@@ -92,7 +92,7 @@ def test_what_was_erased_of_people_breaks_nothing(study):
         event.save()
     assert faults(study) == []
     event = study.events.get(act="unblind")
-    assert event.told["reason"] == "(erased)"
+    assert event.told["reason"] == "(not kept)"
     assert event.who == "Owner"
 
 

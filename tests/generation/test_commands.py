@@ -6,6 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from generation.management.commands.train import Command as Train
+from generation.management.commands.train import alone
 from generation.models import Dataset, Generator, Image, Run
 from generation.training.bases import make_base
 from generation.training.config import CONFIGS
@@ -224,6 +225,15 @@ def test_an_unfinished_training_is_dropped_when_asked_but_no_generator_s_checkpo
     Generator.objects.all().delete()
     train("msdm", folder, tiny, "--restart")
     assert not (folder / "model.training").exists()
+
+
+@pytest.mark.django_db
+def test_two_trainings_never_write_to_one_folder(folder, tiny):
+    import_polyps(folder)
+    with alone(folder / "model"), pytest.raises(CommandError, match="Another `train` writes to"):
+        train("msdm", folder, tiny)
+    assert not Generator.objects.exists()
+    train("msdm", folder, tiny)
 
 
 @pytest.mark.django_db

@@ -2,9 +2,12 @@
 
 import argparse
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields
+from hashlib import sha256
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, get_type_hints
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -73,7 +76,7 @@ class Command(BaseCommand):
         _check_place(name, output, restart=restart)
         images = training_images(dataset, options["split"])
         main = process_state().is_main_process
-        with progress_bar("Preparing", on=main) as show:
+        with alone(output) if main else nullcontext(), progress_bar("Preparing", on=main) as show:
             load_trainer(family)(
                 images,
                 config=config,
@@ -158,3 +161,23 @@ def _check_place(name: str, output: Path, *, restart: bool) -> None:
         raise TrainingError(
             f"{output} holds the checkpoint of the generator “{holds}”; choose another --output."
         )
+
+
+@contextmanager
+def alone(output: Path) -> Iterator[None]:
+    """Raises TrainingError while another `train` of this machine writes to the same folder."""
+    from filelock import FileLock, Timeout
+
+    name = sha256(str(output.resolve()).encode()).hexdigest()[:16]
+    lock = FileLock(Path(gettempdir()) / f"blindread-train-{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise TrainingError(
+            f"Another `train` writes to {output}: wait until it is through, stop it, or choose "
+            "another --output."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -21,6 +21,8 @@ from annotation.erasure import erase_reader
 from generation.models import Generator, Image
 from tests.analysis.takeout.a_study import FORMULAS, READERS, a_rich_study
 
+pytestmark = pytest.mark.django_db
+
 # Fields of each model that travel; and those that stay, as they mean nothing elsewhere, name
 # somebody, or follow from others. A new field must be put into one of the two.
 JOB = "id message error cancel_requested attempts done_before holder heartbeat_at not_before"
