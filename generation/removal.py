@@ -10,7 +10,8 @@ from django.db import DEFAULT_DB_ALIAS, IntegrityError, models, transaction
 from django.db.models import ProtectedError
 from django.db.models.deletion import Collector
 
-from generation.models import Dataset, Image, Prompt, Upload
+from generation.models import Dataset, Image, Prompt
+from generation.models.uploads import SentFile
 from generation.storage import forget
 
 logger = logging.getLogger(__name__)
@@ -30,10 +31,10 @@ def delete_dataset(*, dataset: Dataset, by: User) -> None:
     """
     if dataset.rephrasings.unfinished().exists():
         raise DatasetInUse(f"“{dataset}” is being rephrased: wait for it, or cancel it.")
-    if Upload.objects.unfinished().exists():  # it may hold the same images, stored once
-        raise DatasetInUse("Files are being imported: wait for their end, then delete.")
     try:
         with transaction.atomic():
+            if _bringing_in():
+                raise DatasetInUse("Files are being imported: wait for their end, then delete.")
             if users := _users(dataset, by):
                 raise DatasetInUse(f"“{dataset}” is used by {', '.join(users)}.")
             files = {str(name) for name in dataset.images.values_list("file", flat=True)}
@@ -96,8 +97,19 @@ def _parts(rows: list[Any]) -> Iterator[list[Any]]:
     return (rows[i : i + _AT_ONCE] for i in range(0, len(rows), _AT_ONCE))
 
 
+def _bringing_in() -> bool:
+    """Whether an import is under way: it may hold these images, stored once."""
+    return any(kind.objects.unfinished().exists() for kind in SentFile.__subclasses__())
+
+
 def _forget_unused(files: set[str]) -> None:
+    """The data set is gone already, so what can't be removed is logged."""
     for some in _parts(sorted(files)):
         used = set(Image.objects.filter(file__in=some).values_list("file", flat=True))
-        for name in set(some) - used:
-            forget(name)
+        for name in sorted(set(some) - used):
+            try:
+                if _bringing_in():
+                    raise OSError("an import began meanwhile that may need it")
+                forget(name)
+            except OSError as error:
+                logger.warning("%s belongs to no image and could not be removed: %s", name, error)

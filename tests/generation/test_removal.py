@@ -4,6 +4,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
+from analysis.models import Restore
 from annotation.cases import exclude_case
 from generation.models import Dataset, Generator, Image, Prompt, Rephrasing, Training, Upload
 from generation.removal import DatasetInUse, delete_dataset
@@ -98,9 +99,34 @@ def test_work_under_way_keeps_it(dataset):
     with pytest.raises(DatasetInUse, match="is being rephrased"):
         delete_dataset(dataset=dataset, by=dataset.created_by)
     job.delete()
-    Upload.objects.create(kind="dataset", name="X", file_name="x.zip")
-    with pytest.raises(DatasetInUse, match="being imported"):
+    for job in (
+        Upload.objects.create(kind="dataset", name="X", file_name="x.zip"),
+        Restore.objects.create(file_name="study.zip"),
+    ):
+        with pytest.raises(DatasetInUse, match="being imported"):
+            delete_dataset(dataset=dataset, by=dataset.created_by)
+        job.delete()
+
+
+@pytest.mark.parametrize("trouble", ["an import begins", "the storage is out of reach"])
+def test_what_can_not_be_removed_is_logged(
+    dataset, trouble, caplog, monkeypatch, django_capture_on_commit_callbacks
+):
+    files = {image.file.name for image in dataset.images.all()}
+    with django_capture_on_commit_callbacks() as then:
         delete_dataset(dataset=dataset, by=dataset.created_by)
+    with monkeypatch.context() as patch:
+        if trouble == "an import begins":
+            Upload.objects.create(kind="dataset", name="X", file_name="x.zip")
+        else:
+            patch.setattr(default_storage, "delete", out_of_reach)
+        for callback in then:
+            callback()
+    assert all(default_storage.exists(name) and name in caplog.text for name in files)
+
+
+def out_of_reach(name):
+    raise OSError("the bucket can't be reached")
 
 
 def test_others_can_not_delete_it(client, dataset):
