@@ -125,3 +125,15 @@ def test_a_study_is_sealed_without_javascript(browser, live_server, client):
         page.wait_for_selector("text=There is no reader yet")
     study.refresh_from_db()
     assert study.state == Study.State.SEALED
+
+
+def test_the_link_to_a_confirmation_opens_a_tab_where_that_is_asked_for(page, live_server, sign_in):
+    study = builders.a_study(state=Study.State.CHECKED, readers=[])
+    sign_in("alice")
+    page.goto(live_server.url + study.get_absolute_url())
+    with page.context.expect_page():
+        page.click("text=Seal study…", modifiers=["Control"])
+    expect(page.locator("#confirm")).to_be_hidden()
+    page.click("text=Seal study…")
+    page.locator("#confirm").get_by_role("link", name="Not now").click()
+    expect(page.locator("#confirm")).to_be_hidden()

@@ -25,6 +25,14 @@ def test_a_reader_reads_a_case_by_keyboard_alone(page, first_case):
     assert Ranking.objects.current().get().tiers == [["B"], ["C"], ["A"]]
 
 
+def test_the_guide_opens_and_closes_by_its_buttons(page, first_case):
+    page.click("[data-dialog=guide]")
+    guide = page.locator("#guide")
+    guide.get_by_role("button", name="Close").click()
+    expect(guide).not_to_be_visible()
+    expect(page.locator("[data-dialog=guide]")).to_be_focused()
+
+
 def test_answers_given_without_a_network_wait_and_go_through(page, context, first_case):
     page.keyboard.press("4")
     saved(page)

@@ -129,6 +129,12 @@ def test_keys_and_buttons_go_through_the_set_and_the_references(viewer):
     expect(viewer.get_by_role("button", name="Set A, image 1")).to_be_focused()
 
 
+def test_its_button_closes_it(viewer):
+    viewer.locator("#viewer").get_by_role("button", name="Close").click()
+    expect(viewer.locator("#viewer")).not_to_be_visible()
+    expect(viewer.get_by_role("button", name="Set A, image 1")).to_be_focused()
+
+
 def test_the_scale_in_the_grid_is_stated(page, first_case):
     shown = page.locator(".set:visible img").first.bounding_box()["width"]
     expect(page.locator("#grid-scale")).to_have_text(f"shown at {round(100 * shown / 32)} %")
