@@ -22,6 +22,7 @@ from analysis.metrics.embedders import (
 from analysis.models import Figure, MetricValue, Report
 from annotation.models import Study
 from annotation.protocols.plan import LEAST_RESAMPLES, MOST_RESAMPLES
+from annotation.steps import hold_study
 from generation.jobs import enqueue
 from generation.runs import MAX_SEED
 
@@ -75,7 +76,7 @@ def create_report(
     except EmbedderError as error:
         raise ReportError(str(error)) from error
     with transaction.atomic():
-        Study.objects.select_for_update().get(pk=study.pk)  # a double click waits here
+        hold_study(study.pk)  # a double click waits here
         options = {"embedder": embedder, "resamples": resamples, "seed": seed}
         underway = Report.objects.unfinished().filter(study=study, **options).first()
         if underway:

@@ -17,7 +17,7 @@ from annotation.design import DesignError
 from annotation.errors import StudyError
 from annotation.models import Arm, AuditEvent, Case, CaseImage, CaseSet, Study
 from annotation.plans import plans_of
-from annotation.steps import check_state, record
+from annotation.steps import check_state, hold_study, record
 from generation.models import Run
 from generation.runs import create_run, enqueue_run
 
@@ -153,7 +153,7 @@ def _look_again(study: Study) -> None:
 
 def _lock(study: Study, act: str) -> None:
     """Nobody else changes the study meanwhile; raises `StudyError` where it is too late."""
-    Study.objects.select_for_update().get(pk=study.pk)
+    hold_study(study.pk)
     check_state(study, act=act, when=OPEN)
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from annotation import design
 from annotation.errors import AnswerError
 from annotation.models import Guess, Reader, Reading, ReadingSet, Study
+from annotation.readings import held_reader
 
 YES_NO = ("yes", "no")
 MOST_REAL = 4  # sets of real images that are asked about, and as many of made ones
@@ -110,9 +111,7 @@ def save_guesses(*, reader: Reader, answers: Mapping[int, str]) -> list[int]:
         AnswerError: the question is not asked (any more), or an answer is none of its choices.
     """
     with transaction.atomic():
-        reader = (
-            Reader.objects.select_for_update(of=("self",)).select_related("study").get(pk=reader.pk)
-        )
+        reader = held_reader(reader.pk)
         if not guesses_are_due(reader):
             raise AnswerError(_("The last question is asked once, after all cases."))
         asked = questions_for(reader)

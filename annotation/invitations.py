@@ -19,7 +19,7 @@ from annotation.links import (
 )
 from annotation.models import Invitation, Reader, Study
 from annotation.readers import TAKES_READERS, add_reader, check_may_read, slot_is_free
-from annotation.steps import check_state, record
+from annotation.steps import check_state, hold_study, record
 
 MOST_OPEN = 50  # invitations of a study at once, so that nobody sends mail without end
 
@@ -68,6 +68,7 @@ def invite(
 def revoke_invitation(*, invitation: Invitation, by: User) -> None:
     """End an invitation that nobody has accepted; raises `StudyError` where it is too late."""
     with transaction.atomic():
+        hold_study(invitation.study_id)
         if not revoke_link(invitation):
             raise StudyError("This invitation has been accepted or revoked already.")
         record(invitation.study, "revoke invitation", by, whom=str(invitation))
@@ -76,6 +77,7 @@ def revoke_invitation(*, invitation: Invitation, by: User) -> None:
 def renew_invitation(*, invitation: Invitation, by: User) -> None:
     """Let an invitation stand for thirty days from now; raises `StudyError` as above."""
     with transaction.atomic():
+        hold_study(invitation.study_id)
         check_state(invitation.study, act="invite readers to", when=TAKES_READERS)
         if not renew_link(invitation):
             raise StudyError("This invitation has been accepted or revoked already.")
@@ -111,6 +113,7 @@ def accept(*, invitation: Invitation, account: Callable[[], User]) -> Reader:
     """
     with transaction.atomic():
         # Whoever comes second waits here, and then finds the invitation accepted.
+        hold_study(invitation.study_id)
         invitation = Invitation.objects.select_for_update().get(pk=invitation.pk)
         check_open(invitation)
         user = account()

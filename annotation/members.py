@@ -5,7 +5,7 @@ from django.db import transaction
 
 from annotation.errors import StudyError
 from annotation.models import Member, Study
-from annotation.steps import record
+from annotation.steps import hold_study, record
 from generation.permissions import RESEARCHERS, is_researcher
 
 
@@ -43,6 +43,7 @@ def remove_member(*, study: Study, member: Member, by: User) -> None:
     """End somebody's part: they see the study no more. They can't become its reader either, as
     they know too much."""
     with transaction.atomic():
+        hold_study(study.pk)
         if not study.members.filter(pk=member.pk).delete()[0]:
             raise StudyError("This part has ended already.")
         record(study, "remove member", by, user=member.user.get_username(), role=member.role)

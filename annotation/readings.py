@@ -26,7 +26,7 @@ from annotation.models import (
 )
 from annotation.models.answers import MOST_TEXT
 from annotation.protocols import REFERENCE_LETTER, Criterion, Kind, Protocol
-from annotation.steps import record
+from annotation.steps import hold_study, record
 
 Row = TypeVar("Row", bound=Model)
 CLOCK_TOLERANCE = 5 * 60 * 1000  # milliseconds that a browser's clock may be ahead of ours
@@ -175,10 +175,8 @@ def finish_reading(reader: Reader) -> None:
         AnswerError: a case is not handed in yet, or the study doesn't take answers.
     """
     with transaction.atomic():
-        Study.objects.select_for_update().get(
-            pk=reader.study_id
-        )  # before its readers, as elsewhere
-        reader = _held(reader.pk)
+        hold_study(reader.study_id)
+        reader = held_reader(reader.pk)
         _check_open(reader)
         left = reader.readings.filter(submitted_at=None).count()
         if left or not reader.readings.exists():
@@ -195,12 +193,12 @@ def finish_reading(reader: Reader) -> None:
 
 def _running_study(reading: Reading) -> Study:
     """The study, if it takes answers of this reader now; holds the reader's row until commit."""
-    reader = _held(reading.reader_id)
+    reader = held_reader(reading.reader_id)
     _check_open(reader)
     return reader.study
 
 
-def _held(pk: int) -> Reader:
+def held_reader(pk: int) -> Reader:
     """The reader, whose row nobody else changes until commit, and the study as it is after that:
     read at once, it could be what it was before a closing that held the row."""
     reader = Reader.objects.select_for_update().get(pk=pk)

@@ -40,5 +40,11 @@ def check_state(study: Study, *, act: str, when: Sequence[str]) -> None:
         )
 
 
+def hold_study(pk: int) -> None:
+    """Nobody else changes the study until commit. Whoever changes its readers, members or
+    invitations too holds it before these: in any other order, two would wait for each other."""
+    Study.objects.select_for_update().only("pk").get(pk=pk)
+
+
 def record(study: Study, act: str, by: User, **detail: Any) -> None:
     AuditEvent.objects.add(study, act=act, by=by, detail=detail)

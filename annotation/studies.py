@@ -19,7 +19,7 @@ from annotation.manifest import build_manifest, manifest_digest, still_as_sealed
 from annotation.models import CaseImage, CaseReference, CaseSet, Reader, Study
 from annotation.plans import plan_reader
 from annotation.real_images import check_real_images
-from annotation.steps import check_state, step
+from annotation.steps import check_state, hold_study, step
 from generation.models import Generator, Image
 from generation.runs import create_run, enqueue_run
 
@@ -133,7 +133,7 @@ def open_study(*, study: Study, by: User, progress: Progress | None = None) -> N
 def close_study(*, study: Study, by: User) -> None:
     """Running → closed: no more answers; results by arm may be seen. A digest of all scores and
     rankings goes on record."""
-    Study.objects.select_for_update().get(pk=study.pk)
+    hold_study(study.pk)
     list(study.readers.select_for_update())  # answers that are under way come in before
     check_state(study, act="close", when=[State.RUNNING])
     readings = study.readers.aggregate(

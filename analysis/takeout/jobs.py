@@ -14,6 +14,7 @@ from analysis.models import Export, Restore
 from analysis.takeout import TakeoutError
 from analysis.takeout.leaving import check_may_leave
 from annotation.models import Study
+from annotation.steps import hold_study
 from generation.jobs import enqueue, shown, titled
 from generation.permissions import RESEARCHERS, is_researcher
 from generation.storage import forget, local_file
@@ -29,7 +30,7 @@ def create_export(*, study: Study, by: User | None, images: bool = True) -> Expo
     """
     check_may_leave(study)
     with transaction.atomic():
-        Study.objects.select_for_update().get(pk=study.pk)  # a double click waits here
+        hold_study(study.pk)  # a double click waits here
         underway = Export.objects.unfinished().filter(study=study, images=images).first()
         if underway:
             return underway

@@ -2,8 +2,11 @@
 
 import html
 import re
+import threading
+import time
 
 import pytest
+from django.db import transaction
 from django.urls import reverse
 
 from analysis.dataset import GUESS_COLUMNS, guess_frame
@@ -11,7 +14,9 @@ from analysis.statistics.guesses import blinding_index
 from annotation.errors import AnswerError
 from annotation.guesses import guesses_are_due, questions_for, save_guesses
 from annotation.models import Guess, Reader, Study
+from annotation.studies import close_study
 from tests import builders
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -135,6 +140,29 @@ class TestSaving:
                 save_guesses(reader=reader, answers=answers)
             Study.objects.update(state="running")
         assert not Guess.objects.exists()
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_guesses_that_wait_for_the_closing_are_refused():
+    study = a_guessed_study()
+    reader = reader_of(study)
+    answers = all_right(questions_for(reader))
+    closed = threading.Event()
+
+    def close():
+        with transaction.atomic():
+            close_study(study=study, by=study.owner)
+            closed.set()
+            time.sleep(1)  # the guesses wait meanwhile
+
+    def guess():
+        closed.wait()
+        save_guesses(reader=reader, answers=answers)
+
+    (error,) = at_once([close, guess])
+    assert isinstance(error, AnswerError)
+    assert not Guess.objects.exists()
 
 
 class TestFrame:
