@@ -28,7 +28,9 @@ MOST_TEXT = 4000
 
 def to_remind(study: Study) -> list[Any]:
     """Readers who have cases left and are not paused, with ``behind``, ``language``, ``recently``
-    reminded, ``last_seen`` and ``time`` left in minutes."""
+    reminded, ``last_seen`` and ``time`` left in minutes; none once the study is closed."""
+    if study.closed_at:
+        return []
     seen, left = last_seen(study), minutes_left_of_readers(study)
     now = timezone.now()
     found = []
@@ -85,7 +87,7 @@ def remind(
         StudyError: the study doesn't run, a text is empty or too long or has a name in braces that
             is not known, or nobody is left to write to.
     """
-    check_state(study, act="remind readers of", when=[Study.State.RUNNING])
+    check_running(study)
     for reader in readers:
         _check_text(texts.get(reader.language, ""))
     sent, problems = [], []
@@ -104,6 +106,11 @@ def remind(
     elif not problems:
         raise StudyError("Choose whom to remind.")
     return problems
+
+
+def check_running(study: Study) -> None:
+    """Raises `StudyError` unless the study's readers may be reminded now."""
+    check_state(study, act="remind readers of", when=[Study.State.RUNNING])
 
 
 def _claim(reader: Reader, *, again: bool) -> bool:

@@ -17,7 +17,7 @@ from annotation.api.parts import OfStudy
 from annotation.members import add_member, remove_member
 from annotation.models import Member, Reader, Study
 from annotation.monitoring import look_into, watch
-from annotation.reminders import MOST_TEXT, remind, to_remind, usual_text
+from annotation.reminders import MOST_TEXT, check_running, remind, to_remind, usual_text
 from generation.api.fields import Sent, Text, Whole, YesNo
 
 READERS = 200
@@ -173,6 +173,7 @@ class Reminders(OfStudy):
     )
     def create(self, request: Request, slug: str) -> Response:
         study, sent = self.managed, self.given(SentReminder)
+        check_running(study)
         found: list[Any] = to_remind(study)
         if "readers" in sent:
             found = [reader for reader in found if reader.number in sent["readers"]]

@@ -18,6 +18,7 @@ from annotation.models import Invitation, Reader, Reading, Score, Study
 from annotation.readers import add_reader, pause_reader, resume_reader, revoke_reader
 from annotation.readings import save_score
 from annotation.reminders import to_remind
+from annotation.studies import close_study
 from annotation.views.reading import reader_key
 from tests import builders
 
@@ -52,6 +53,12 @@ def test_who_has_all_in_and_has_not_finished_is_not_told_of_no_time_at_all(study
     found = {one.user.username: one for one in to_remind(study)}
     assert (found["bob"].submitted, found["bob"].time) == (found["bob"].planned, 1)
     assert found["carol"].time > 1
+
+
+def test_nobody_is_to_be_reminded_of_a_study_that_is_closed(study, alice):
+    assert to_remind(study)
+    close_study(study=study, by=alice)
+    assert to_remind(study) == []
 
 
 class TestPausing:

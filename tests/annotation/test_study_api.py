@@ -5,7 +5,7 @@ from django.contrib.auth.models import User
 from django.core import mail
 
 from annotation.models import Reader, SavedProtocol, Study
-from annotation.studies import unblind_study
+from annotation.studies import close_study, unblind_study
 from generation.tokens import create_token
 from tests import builders
 
@@ -210,6 +210,14 @@ def test_a_reminder_that_names_nobody_or_no_language_is_not_sent(
     assert problem["errors"][0]["field"] == field
     assert said in problem["errors"][0]["detail"]
     assert mail.outbox == []
+
+
+def test_of_a_closed_study_a_reminder_is_refused_for_being_closed(ask, running_study):
+    here = f"studies/{running_study.slug}"
+    close_study(study=running_study, by=running_study.owner)
+    status, problem = ask("post", f"{here}/reminders/", {"readers": [1]})
+    assert status == 409
+    assert "it is closed, and must be running" in problem["detail"]
 
 
 @pytest.mark.parametrize("list_of", ["readers", "monitoring", "cases", "members"])
