@@ -38,12 +38,14 @@ def kept_pdf(report: Report) -> bytes:
 
 
 def keep_pdf(report: Report) -> bytes:
-    """Make the PDF and keep it in place of an earlier one.
+    """Make the PDF and keep it in place of an earlier one, unless it lacks a picture.
 
     Raises:
         PdfError: Pango is not installed.
     """
-    content = pdf_of(report)
+    content, whole = _made(report)
+    if not whole:
+        return content
     with transaction.atomic():
         now = Report.objects.select_for_update().filter(pk=report.pk).first()
         # Its numbers may have been replaced, or a name in them masked, while it was made.
@@ -58,15 +60,20 @@ def pdf_of(report: Report) -> bytes:
     Raises:
         PdfError: Pango is not installed.
     """
+    return _made(report)[0]
+
+
+def _made(report: Report) -> tuple[bytes, bool]:
+    """The PDF, and whether all that it names was there."""
     weasyprint = _weasyprint()
     html = render_to_string("analysis/report_print.html", _context(report))
     fonts = weasyprint.text.fonts.FontConfiguration()
-    document = weasyprint.HTML(
-        string=html, base_url="report:", url_fetcher=_fetcher(weasyprint, report)
-    )
+    fetcher = _fetcher(weasyprint, report)
+    document = weasyprint.HTML(string=html, base_url="report:", url_fetcher=fetcher)
     # Else the file's identity is random.
     identity = hashlib.sha256(html.encode()).hexdigest()[:32].encode()
-    return document.write_pdf(font_config=fonts, pdf_identifier=identity)
+    content = document.write_pdf(font_config=fonts, pdf_identifier=identity)
+    return content, not fetcher.failed
 
 
 def _weasyprint() -> Any:
@@ -100,14 +107,26 @@ def _context(report: Report) -> dict[str, Any]:
 
 
 def _fetcher(weasyprint: Any, report: Report) -> Any:
-    """What the print template names: figures of the report, fonts, images by primary key."""
+    """What the print template names: figures of the report, fonts, images by primary key.
+
+    WeasyPrint goes on without what can't be fetched; ``failed`` says that there was such.
+    """
     import matplotlib
 
     fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     figures = dict(report.figures.values_list("name", "svg"))
 
     class Fetcher(weasyprint.urls.URLFetcher):
+        failed = False
+
         def fetch(self, url: str, headers: Any = None) -> Any:
+            try:
+                return self._named(url)
+            except Exception:
+                self.failed = True
+                raise
+
+        def _named(self, url: str) -> Any:
             kind, _, name = url.partition(":")
             if kind == "figure":
                 content, mime = figures[name].encode(), "image/svg+xml"

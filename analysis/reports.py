@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import platform
-from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from annotation.models import Study
 from annotation.protocols.plan import LEAST_RESAMPLES, MOST_RESAMPLES
 from annotation.steps import hold_study
 from generation.jobs import enqueue
+from generation.models import Job
 from generation.runs import MAX_SEED
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from analysis.measures import Measured
     from analysis.results.data import StudyData
+
+logger = logging.getLogger(__name__)
 
 PACKAGES = ("django", "matplotlib", "numpy", "pandas", "pillow", "scipy", "timm", "torch")
 RESAMPLES = 2000
@@ -101,17 +104,20 @@ def check_draws(*, resamples: int, seed: int) -> None:
 
 
 def perform_report(report: Report) -> None:
-    """Compute the report and make its PDF.
+    """Compute the report and make its PDF; without one it is done too.
 
     Raises:
         ReportError, Job.Cancelled, Job.Lost: see `compute_report`.
     """
-    from analysis.pdf import PdfError, keep_pdf  # WeasyPrint
+    from analysis.pdf import keep_pdf  # WeasyPrint
 
     compute_report(report)
-    # Said to whoever asks for the PDF; the report itself is there.
-    with suppress(PdfError):
+    try:
         keep_pdf(report)
+    except (Job.Cancelled, Job.Lost):
+        raise
+    except Exception:  # of WeasyPrint or a font, too
+        logger.exception("%s is done, but for its PDF; the first request tries again", report)
 
 
 def compute_report(report: Report) -> None:

@@ -6,11 +6,15 @@ import sys
 
 import pypdfium2
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from PIL import Image as Pillow
 
+from analysis.images import StudyImages
 from analysis.models import Report, ReportPdf
 from analysis.pdf import MISSING, keep_pdf, kept_pdf, pdf_of
-from analysis.reports import compute_report, perform_report
+from analysis.reports import compute_report, create_report, perform_report
+from generation.jobs import perform
 from tests.analysis.builders import a_claimed_report, a_rated_study, a_report, know_features
 from tests.builders import png
 
@@ -71,6 +75,42 @@ def test_one_that_was_never_made_is_made_and_kept_at_the_first_request(report, c
     client.force_login(report.study.owner)
     content = client.get(f"/reports/{report.pk}/report.pdf").content
     assert content == pdf_of(report) == bytes(ReportPdf.objects.get().content)
+
+
+def test_a_fault_in_making_it_is_logged_and_the_report_is_done(monkeypatch, caplog):
+    def fault(*args, **named):
+        raise RuntimeError("a font is torn")
+
+    study = a_rated_study(pairs=5)
+    know_features(study)
+    report = create_report(study=study, by=study.owner, resamples=1000)
+    with monkeypatch.context() as broken:
+        broken.setattr("weasyprint.HTML.write_pdf", fault)
+        perform(Report, report.pk)
+    report.refresh_from_db()
+    assert (report.status, report.error) == ("done", "")
+    assert report.results["sentences"]
+    assert "a font is torn" in caplog.text
+    assert not ReportPdf.objects.exists()
+    assert kept_pdf(report) == bytes(ReportPdf.objects.get().content)
+
+
+def test_one_that_lacks_a_picture_is_handed_out_and_not_kept(report):
+    images = StudyImages.of(report.study).all()
+    pair = {"generated_image": images[0].pk, "training_image": images[1].pk}
+    report.results["metric_findings"].append(
+        {"metric": "copying", "arm": "Fern", "rows": [
+            {"sentence": "Evidence of copying."}, pair | {"distance": 0.5, "held_out_as_near": 0.0},
+        ]}
+    )  # fmt: skip
+    report.save()
+    name = images[1].file.name
+    content = default_storage.open(name).read()
+    default_storage.delete(name)
+    assert text_of(keep_pdf(report))
+    assert not ReportPdf.objects.exists()
+    assert default_storage.save(name, ContentFile(content)) == name
+    assert kept_pdf(report) == bytes(ReportPdf.objects.get().content)
 
 
 def test_it_is_dropped_where_results_change_and_never_kept_of_results_that_are_gone(report):
