@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from analysis.statistics.within_case import accuracy_by_chance
 from analysis.tables import described
 from analysis.wording import interval, number, p_value
 
@@ -148,7 +149,10 @@ def following(results: dict[str, Any]) -> Figure:
             if cell["criterion"] == criteria[i]["key"]:
                 place = metrics.index(cell["metric_name"])
                 _estimate(ax, _times(cell, 100), place, colour=0, digits=0)
-        ax.axvline(50, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
+                if cell["value"] is not None:
+                    chance = 100 * accuracy_by_chance(cell["ties"])
+                    ends = place - 0.5, place + 0.5
+                    ax.vlines(chance, *ends, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
         ax.set_xlim(-3, 103)
         _name_rows(ax, metrics)
     figure.supxlabel(

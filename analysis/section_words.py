@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from analysis.statistics.within_case import accuracy_by_chance
 from analysis.wording import (
     alpha,
     and_,
@@ -75,9 +76,11 @@ def following(results: dict[str, Any]) -> list[str]:
     among = ""
     if best["level"] != "pair" and any(row["level"] == "pair" for row in rows):
         among = "of the metrics with a value for each case "
+    chance = accuracy_by_chance(best["ties"])
     text = (
         f"In {leader['name'].lower()}, {among}{best['metric_name']} ordered two arms of a case as "
-        f"readers did most often: {percent(best)} ({percents(best)}){by_chance(best)}"
+        f"readers did most often: {percent(best)} ({percents(best)})"
+        f"{by_chance(best, chance=chance)}"
     )
     against = [
         row

@@ -103,7 +103,8 @@ def _arms(results: dict[str, Any]) -> str:
         else f"{leader['arm']}, the only arm with scores, got {mean} in {name} on average"
     )
     text += f" ({with_level(leader['mean'], digits)}{_beside_real(leader, digits)})"
-    besides = _side_by_side(results["preference"], leader["arm"])
+    leaders = {leader["arm"], leader["second"]} if alike else {leader["arm"]}
+    besides = _side_by_side(results["preference"], leaders)
     if not difference:
         return text + "." + besides
     apart = f"{number(difference['value'], digits)}, {interval(difference, digits)}"
@@ -120,17 +121,23 @@ def _arms(results: dict[str, Any]) -> str:
     return f"{text}, {ahead} ({interval(difference, digits)}).{besides}"
 
 
-def _side_by_side(fits: list[dict[str, Any]], leader: str) -> str:
-    """Which generator was preferred by the rankings, to go behind the ``leader`` of the scores."""
-    first = next((fit["over"][0] for fit in fits if fit["over"] and not fit["reason"]), None)
+def _side_by_side(fits: list[dict[str, Any]], leaders: set[str]) -> str:
+    """Which generator was preferred by the rankings, to go behind the ``leaders`` of the scores.
+
+    Of rankings among generators alone: real images are no leader of the scores either.
+    """
+    made = (fit for fit in fits if fit["over"] and not (fit["real"] or fit["reason"]))
+    first = next((fit["over"][0] for fit in made), None)
     if first is None:
         return ""
     preferred = (
         f"readers preferred {first['arm']} to {first['other']} {percent(first)} "
         f"({percents(first)}){by_chance(first)}."
     )
-    if first["arm"] == leader:
+    if first["arm"] in leaders:
         return f" Side by side, {preferred}"
+    if first["low"] is None or first["low"] <= 0.5:
+        return f" Whether their rankings put another first isn't clear: side by side, {preferred}"
     return f" Their rankings put another first: side by side, {preferred}"
 
 

@@ -56,8 +56,9 @@ def count(n: int, noun: str = "reader") -> str:
     return f"{word} {noun}{'' if n == 1 else 's'}"
 
 
-def by_chance(share: dict[str, Any]) -> str:
-    if share["low"] is None or share["low"] > 0.5:
+def by_chance(share: dict[str, Any], *, chance: float = 0.5) -> str:
+    """The hedge behind a share whose interval reaches down to what ``chance`` alone would give."""
+    if share["low"] is None or share["low"] > chance:
         return ""
     return ", which may be chance"
 

@@ -19,7 +19,7 @@ FOLDS = 20
 
 @dataclass(frozen=True)
 class PairwiseAccuracy:
-    """`accuracy` with n pairs of arms; chance orders half of those that readers don't tie.
+    """`accuracy` with n pairs of arms; see `accuracy_by_chance`.
 
     Attributes:
         threshold: Metric values nearer than this count as tied; chosen on all pairs of prompts.
@@ -29,6 +29,15 @@ class PairwiseAccuracy:
     accuracy: Estimate
     threshold: float | None
     ties: float | None
+
+
+def accuracy_by_chance(ties: float) -> float:
+    """What a metric that sees nothing reaches: by calling all arms tied, or by guessing each order.
+
+    Args:
+        ties: Share of pairs of arms that readers tied, 0 to 1.
+    """
+    return max(ties, (1 - ties) / 2)
 
 
 def pairwise_accuracy(

@@ -4,7 +4,10 @@ import hashlib
 import io
 import json
 import zipfile
+from dataclasses import asdict
 
+import numpy as np
+import pandas as pd
 import pytest
 from django.db import transaction
 from django.test import override_settings
@@ -12,6 +15,8 @@ from django.test import override_settings
 from analysis import charts, section_words
 from analysis.export import REPORT_TABLES, csv_text, zip_of
 from analysis.models import Figure, Report
+from analysis.statistics.correlation import table
+from analysis.statistics.within_case import pairwise_accuracy
 from analysis.tables import tables_of
 from annotation.models import Arm, Comment, Flag, Guess, Ranking, Reading, ReadingSet
 from tests.analysis.builders import a_rated_study, a_report, know_features
@@ -185,7 +190,6 @@ class TestAgainstReaders:
         said = results["said"]["following"][0]
         # Agreement has one value a pair of prompts: it isn't among those compared.
         assert f"of the metrics with a value for each case {best['metric_name']} ordered" in said
-        assert ("which may be chance" in said) == (best["low"] <= 0.5)
 
 
 def test_readers_who_know_real_images_broke_the_blinding(results):
@@ -252,3 +256,46 @@ def test_nothing_to_say_is_said_with_its_reason():
     said = section_words.by_section(results)
     assert said["preference"] == ["Which set readers prefer can't be told: no rankings."]
     assert "can't be told: no metric has values beside scores." in said["following"][0]
+
+
+def following_of(values, scores):
+    """What is said of a metric with these values of two arms in each case."""
+    cases, arms = np.indices(scores.shape)
+    tidy = {"case": cases.ravel(), "pair": cases.ravel() // 2, "kind": "original"}
+    tidy["arm"] = [f"arm{a}" for a in arms.ravel()]
+    joined = table(
+        pd.DataFrame(tidy | {"reader": "R1", "value": scores.ravel()}),
+        pd.DataFrame(tidy | {"value": values.ravel()}),
+        arms=["arm0", "arm1"],
+        resamples=400,
+    )
+    found = pairwise_accuracy(joined, resamples=400)
+    row = {"name": "Realism", "metric": "own", "metric_name": "own", "level": "set"}
+    row |= asdict(found.accuracy) | {"ties": found.ties}
+    results = {"leader": {"name": "Realism"}, "following": [row], "comparisons": []}
+    return row, section_words.following(results)[0]
+
+
+def test_noise_that_calls_most_arms_tied_as_readers_do_may_be_chance():
+    rng = np.random.default_rng(3)
+    scores = np.zeros((80, 2))
+    scores[:16, 0] = 1  # readers tie 80 % of the cases
+    row, said = following_of(rng.normal(size=scores.shape), rng.permutation(scores))
+    assert row["low"] > 0.6, "far above half"
+    assert "which may be chance" in said
+    row, said = following_of(scores, scores)
+    assert row["value"] == 1
+    assert "chance" not in said
+
+
+@pytest.mark.parametrize(
+    ("ties", "low", "hedged"),
+    [(0, 0.49, True), (0, 0.51, False), (0.3, 0.36, False), (0.3, 0.34, True), (0.8, 0.79, True)],
+)
+def test_chance_is_the_better_of_calling_all_tied_and_guessing(ties, low, hedged):
+    row = {
+        "name": "Realism", "metric": "own", "metric_name": "own", "level": "set", "ties": ties,
+        "value": 0.9, "low": low, "high": 0.95, "reason": "",
+    }  # fmt: skip
+    results = {"leader": {"name": "Realism"}, "following": [row], "comparisons": []}
+    assert ("which may be chance" in section_words.following(results)[0]) == hedged

@@ -87,12 +87,32 @@ def test_a_difference_between_arms_that_is_there_is_said_in_the_first_sentence()
     assert f"more than {second} (" in sentence
     assert "95 % interval" in sentence
     fit = report.results["preference"][0]
-    for arm, other, said in (
-        (best, second, "). Side by side, "),
-        (second, best, " Their rankings put another first: side by side, "),
-    ):
-        fit["over"] = [{**fit["over"][0], "arm": str(arm), "other": str(other)}]
-        assert f"{said}readers preferred {arm} to {other} " in findings(report.results)[0]
+    first = fit["over"][0]
+
+    def beside(arm, other, *, low, **fields):
+        """What is said of the rankings when ``arm`` was preferred to ``other``."""
+        estimate = {"arm": str(arm), "other": str(other), "low": low, "high": 0.9}
+        report.results["preference"] = [fit | fields | {"over": [first | estimate]}]
+        return findings(report.results)[0]
+
+    other_first = f"readers preferred {second} to {best} "
+    assert f"). Side by side, readers preferred {best} to {second} " in beside(
+        best, second, low=0.6
+    )
+    assert f" Their rankings put another first: side by side, {other_first}" in beside(
+        second, best, low=0.6
+    )
+    unclear = f" Whether their rankings put another first isn't clear: side by side, {other_first}"
+    assert unclear in beside(second, best, low=0.5)
+    assert unclear in beside(second, best, low=None, reason="")
+    # Of one generator and real images there is none that another could be put before.
+    assert "Side by side" not in beside("Real images", best, low=0.6, real=True)
+    assert "another first" not in beside("Real images", best, low=0.6, real=True)
+    leader = report.results["leader"]
+    leader["difference"] |= {"value": 0.0, "low": -0.1, "high": 0.1}
+    alike = beside(second, best, low=0.6)
+    assert alike.startswith(f"No arm scored higher in clinical realism than {best} and {second}:")
+    assert f", both; difference 0.0, −0.1 to 0.1. Side by side, {other_first}" in alike
 
 
 def test_arms_that_are_alike_are_not_told_apart():
