@@ -69,10 +69,10 @@ class ArmAdmin(RecordAdmin):
 
 @admin.register(Case)
 class CaseAdmin(RecordAdmin):
-    list_display = ["study", "position", "prompt"]
-    list_filter = ["study"]
-    search_fields = ["study__title", "prompt__text"]
-    list_select_related = ["study", "prompt"]
+    list_display = ["study", "left_out_of", "position", "prompt"]
+    list_filter = ["study", "left_out_of"]
+    search_fields = ["study__title", "left_out_of__title", "prompt__text"]
+    list_select_related = ["study", "left_out_of", "prompt"]
 
 
 @admin.register(CaseReference)

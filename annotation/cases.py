@@ -17,7 +17,7 @@ from annotation.design import DesignError
 from annotation.errors import StudyError
 from annotation.models import Arm, AuditEvent, Case, CaseImage, CaseSet, Study
 from annotation.plans import plans_of
-from annotation.steps import check_state, hold_study, record
+from annotation.steps import check_state, hold_in_state, record
 from generation.models import Run
 from generation.runs import create_run, enqueue_run
 
@@ -70,7 +70,7 @@ def include_case(*, study: Study, position: int, by: User) -> list[Case]:
     Raises:
         StudyError: the study is sealed, or no case of this number is left out.
     """
-    _lock(study, "bring cases back to")
+    hold_in_state(study, act="bring cases back to", when=OPEN)
     case = study.cases_left_out.filter(position=position).select_related("prompt").first()
     if case is None:
         raise StudyError(f"No case {position} is left out of this study.")
@@ -151,14 +151,8 @@ def _look_again(study: Study) -> None:
     study.refresh_from_db()
 
 
-def _lock(study: Study, act: str) -> None:
-    """Nobody else changes the study meanwhile; raises `StudyError` where it is too late."""
-    hold_study(study.pk)
-    check_state(study, act=act, when=OPEN)
-
-
 def _checked(study: Study, act: str, reason: str) -> str:
-    _lock(study, act)
+    hold_in_state(study, act=act, when=OPEN)
     if not reason.strip():
         raise StudyError("Say why: the reason is kept with it.")
     return reason.strip()

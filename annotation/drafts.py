@@ -18,7 +18,7 @@ from annotation.errors import StudyError
 from annotation.models import Arm, Case, CaseImage, CaseReference, CaseSet, Study
 from annotation.protocols import Protocol
 from annotation.real_images import Choice, check_real_images
-from annotation.steps import check_state, record
+from annotation.steps import hold_in_state, record
 from generation.imported_sets import imported_run
 from generation.imports import ImportRefused
 from generation.models import Generator, Prompt, Run
@@ -85,7 +85,7 @@ def create_study(*, owner: User, form_key: UUID | None = None, **design: Any) ->
 def change_study(*, study: Study, by: User, **design: Any) -> None:
     """Make a draft anew of another `Design`; its address, readers and record stay."""
     wanted = Design(**design)
-    check_state(Study.objects.select_for_update().get(pk=study.pk), act="change", when=[_DRAFT])
+    hold_in_state(study, act="change", when=[_DRAFT])
     _check(wanted, study.owner)
     study.cases.all().delete()
     study.arms.all().delete()
@@ -100,7 +100,7 @@ def change_study(*, study: Study, by: User, **design: Any) -> None:
 @transaction.atomic
 def delete_study(*, study: Study, by: User) -> None:
     """Remove a draft with its invitations and its record: nobody has read or generated anything."""
-    check_state(Study.objects.select_for_update().get(pk=study.pk), act="delete", when=[_DRAFT])
+    hold_in_state(study, act="delete", when=[_DRAFT])
     logger.info("Account %s deletes the draft %s.", by.pk, study.slug)
     study.delete()
 

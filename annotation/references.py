@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from annotation.errors import StudyError
 from annotation.models import Case, CaseImage, CaseReference, Study
 from annotation.real_images import trained_on
-from annotation.steps import check_state, record
+from annotation.steps import hold_in_state, record
 from generation.models import Generator, Image
 
 
@@ -62,11 +62,7 @@ def change_references(
         StudyError: the study is no draft any more, there are as many as the protocol shows, or the
             image can't be a reference.
     """
-    check_state(
-        Study.objects.select_for_update().get(pk=study.pk),
-        act="change the references of",
-        when=[Study.State.DRAFT],
-    )
+    hold_in_state(study, act="change the references of", when=[Study.State.DRAFT])
     images = [link.image for link in case.casereference_set.order_by("position")]
     if remove is not None and remove not in images:
         raise StudyError(f"“{remove}” is no reference of case {case.position} any more.")

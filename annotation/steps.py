@@ -46,5 +46,11 @@ def hold_study(pk: int) -> None:
     Study.objects.select_for_update().only("pk").get(pk=pk)
 
 
+def hold_in_state(study: Study, *, act: str, when: Sequence[str]) -> None:
+    """Hold a study that is in one of these states, until commit; raises `StudyError` else."""
+    hold_study(study.pk)
+    check_state(study, act=act, when=when)
+
+
 def record(study: Study, act: str, by: User, **detail: Any) -> None:
     AuditEvent.objects.add(study, act=act, by=by, detail=detail)

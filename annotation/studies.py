@@ -5,6 +5,7 @@ be taken raises `StudyError` and changes nothing.
 """
 
 import hashlib
+from collections.abc import Callable
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -19,7 +20,7 @@ from annotation.manifest import build_manifest, manifest_digest, still_as_sealed
 from annotation.models import CaseImage, CaseReference, CaseSet, Reader, Study
 from annotation.plans import plan_reader
 from annotation.real_images import check_real_images
-from annotation.steps import check_state, hold_study, step
+from annotation.steps import check_state, hold_in_state, step
 from generation.models import Generator, Image
 from generation.runs import create_run, enqueue_run
 
@@ -33,7 +34,7 @@ NO_READER = (
 @transaction.atomic
 def generate_images(*, study: Study, by: User) -> None:
     """Draft → images: one run for each arm, queued; imported images are there already."""
-    check_state(study, act="generate", when=[State.DRAFT])
+    hold_in_state(study, act="generate", when=[State.DRAFT])
     _check_real_images(study)
     step(study, act="generate", by=by, when=[State.DRAFT], to=State.IMAGES)
     cases = list(study.cases.select_related("prompt"))
@@ -64,8 +65,8 @@ def generate_images(*, study: Study, by: User) -> None:
 @transaction.atomic
 def mark_checked(*, study: Study, by: User) -> None:
     """Images → checked: all sets are complete, and a person has looked at them."""
-    check_state(study, act="check", when=[State.IMAGES])
-    _check_complete(study)
+    hold_in_state(study, act="check", when=[State.IMAGES])
+    _check_complete(study, lambda shown: len(shown.images()))
     made = CaseSet.objects.filter(case__study=study).exclude(image_set=None)
     CaseImage.objects.bulk_create(
         CaseImage(case_set=shown, image=image, position=i)
@@ -78,8 +79,8 @@ def mark_checked(*, study: Study, by: User) -> None:
 @transaction.atomic
 def seal_study(*, study: Study, by: User) -> None:
     """Checked → sealed: fix what readers will see in a manifest, and plan the readers."""
-    check_state(study, act="seal", when=[State.CHECKED])
-    _check_complete(study)
+    hold_in_state(study, act="seal", when=[State.CHECKED])
+    _check_complete(study, lambda shown: len(shown.links.all()))  # as the manifest names them
     _check_real_images(study)
     _check_files(study)
     manifest = build_manifest(study)
@@ -133,9 +134,8 @@ def open_study(*, study: Study, by: User, progress: Progress | None = None) -> N
 def close_study(*, study: Study, by: User) -> None:
     """Running → closed: no more answers; results by arm may be seen. A digest of all scores and
     rankings goes on record."""
-    hold_study(study.pk)
+    hold_in_state(study, act="close", when=[State.RUNNING])
     list(study.readers.select_for_update())  # answers that are under way come in before
-    check_state(study, act="close", when=[State.RUNNING])
     readings = study.readers.aggregate(
         submitted=Count("readings", filter=Q(readings__submitted_at__isnull=False)),
         planned=Count("readings"),
@@ -176,14 +176,14 @@ def unblind_study(*, study: Study, by: User, reason: str) -> None:
 # Parts of steps
 
 
-def _check_complete(study: Study) -> None:
+def _check_complete(study: Study, count: Callable[[CaseSet], int]) -> None:
     wanted = study.protocol.images_per_set
     sets = (
         CaseSet.objects.filter(case__study=study)
         .select_related("case", "arm__generator", "image_set")
         .prefetch_related("links__image", "image_set__images")
     )
-    there = {shown: len(shown.images()) for shown in sets}
+    there = {shown: count(shown) for shown in sets}
     missing = [
         f"{shown.arm}, {shown.case} ({images} of {wanted} images)"
         for shown, images in there.items()

@@ -3,9 +3,10 @@ from django.contrib import admin
 from django.urls import reverse
 
 from annotation import models
+from annotation.cases import exclude_case
 from annotation.readings import record_activity, save_comment, save_flag
 from annotation.studies import close_study
-from tests.builders import a_reading, a_user, rate
+from tests.builders import a_reading, a_study, a_user, rate
 
 pytestmark = pytest.mark.django_db
 MODELS = [getattr(models, name) for name in models.__all__]
@@ -46,6 +47,16 @@ def test_every_row_can_be_searched_and_read(root, rows, model):
     assert found.status_code == 200
     row = model.objects.first()
     assert root.get(reverse(f"{name}_change", args=[row.pk])).status_code == 200
+
+
+def test_a_case_that_was_left_out_is_found_by_its_study(root, alice):
+    study = a_study(state="checked", readers=[])
+    exclude_case(study=study, case=study.cases.first(), by=alice, reason="odd")
+    page = reverse("admin:annotation_case_changelist")
+    for query in ({"left_out_of__id__exact": study.pk}, {"q": study.title}):
+        found = root.get(page, query).context["cl"].result_list
+        assert {1, 2} <= {case.position for case in found}
+    assert b'field-left_out_of nowrap">Polyps<' in root.get(page).content
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -1,8 +1,11 @@
 """Before sealing: a case left out, a set sampled again, a preview."""
 
 import re
+import threading
+import time
 
 import pytest
+from django.db import transaction
 from django.urls import reverse
 
 from annotation.cases import exclude_case, include_case, last_left_out, sample_again
@@ -13,6 +16,7 @@ from annotation.studies import mark_checked, seal_study
 from generation.models import Image, ImageSet, Run
 from generation.models.jobs import Job
 from tests import builders
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 State = Study.State
@@ -84,6 +88,58 @@ def test_sealing_ends_what_can_be_brought_back(study):
     with pytest.raises(StudyError, match="Can't bring cases back"):
         include_case(study=study, position=1, by=study.owner)
     assert [event.detail["case"] for event in last_left_out(study)] == [1, 2]
+
+
+@pytest.fixture
+def meanwhile():
+    """Do the second thing while the first one is done, but not committed; what was raised."""
+    done = threading.Event()
+
+    def first(act):
+        with transaction.atomic():
+            act()
+            done.set()
+            time.sleep(1)  # the second one waits, or reads what was
+
+    def second(act):
+        done.wait()
+        act()
+
+    return lambda one, other: at_once([lambda: first(one), lambda: second(other)])
+
+
+@pytest.mark.services
+@pytest.mark.usefixtures("connections_of_their_own")
+def test_a_case_that_is_just_being_left_out_is_not_sealed(meanwhile):
+    study = builders.a_study(state=State.CHECKED, readers=[])
+    case, by = study.cases.first(), study.owner
+    sealed = Study.objects.get()
+    errors = meanwhile(
+        lambda: exclude_case(study=study, case=case, by=by, reason="odd"),
+        lambda: seal_study(study=sealed, by=by),
+    )
+    assert errors == []
+    assert [case["position"] for case in sealed.manifest["cases"]] == [3, 4]
+
+
+@pytest.mark.services
+@pytest.mark.usefixtures("connections_of_their_own")
+def test_a_case_that_is_just_being_brought_back_has_its_images_fixed(meanwhile):
+    study = builders.a_study(state=State.IMAGES, readers=[])
+    exclude_case(study=study, case=study.cases.first(), by=study.owner, reason="odd")
+    checked = Study.objects.get()
+    errors = meanwhile(
+        lambda: include_case(study=study, position=1, by=study.owner),
+        lambda: mark_checked(study=checked, by=study.owner),
+    )
+    assert errors == []
+    assert CaseImage.objects.filter(case_set__case__study=study).count() == 4 * 3 * 2
+
+
+def test_a_set_whose_images_are_not_fixed_is_not_sealed(study):
+    CaseImage.objects.filter(case_set=CaseSet.objects.first()).delete()
+    with pytest.raises(StudyError, match=r"1 of 12 sets are not complete: .*\(0 of 2 images\)"):
+        seal_study(study=study, by=study.owner)
 
 
 def test_the_gallery_brings_a_case_back(client, study):
