@@ -20,6 +20,8 @@ ORDERS = {
     "position": "each case further on in the sitting",
     "minutes": "each minute more at work on a case",
 }
+# What scores are missing where it isn't known which were to be given.
+TAKEN = "counted as if each reader was to score every arm of a case they scored"
 
 
 def by_section(results: dict[str, Any]) -> dict[str, list[str]]:
@@ -114,9 +116,10 @@ def _missing(results: dict[str, Any]) -> list[str]:
     rows, counts = results["missing"], results["counts"]
     missing, expected = (sum(row[key] for row in rows) for key in ("missing", "expected"))
     beside = sum(row["not_applicable"] for row in rows)
+    taken = "" if results["assigned"] else f", {TAKEN}"
     said = [
-        f"{missing:,} of {expected:,} expected scores are missing ({share(missing, expected)}); "
-        f"{beside:,} were not applicable."
+        f"{missing:,} of {expected:,} expected scores are missing ({share(missing, expected)}"
+        f"{taken}); {beside:,} were not applicable."
     ]
     most = max(rows, key=lambda row: row["missing"], default=None)
     if most and most["missing"]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from analysis.section_words import following
+from analysis.section_words import TAKEN, following
 from analysis.statistics import MIN_ARMS, MIN_READERS
 from analysis.wording import (
     alpha,
@@ -62,9 +62,10 @@ def limits(results: dict[str, Any]) -> list[str]:
         )
     missing = counts["scores_expected"] - counts["scores"] - beside
     if missing:
+        taken = "" if results["assigned"] else f", {TAKEN}"
         said.append(
-            f"What the {missing:,} missing of {counts['scores_expected']:,} scores would have been:"
-            " means use those given, correlations only readings with every arm scored."
+            f"What the {missing:,} missing of {counts['scores_expected']:,} scores would have been"
+            f"{taken}: means use those given, correlations only readings with every arm scored."
         )
     if counts["readers_revoked"]:
         said.append(

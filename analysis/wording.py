@@ -52,8 +52,13 @@ def with_level(estimate: dict[str, Any], digits: int) -> str:
 
 
 def count(n: int, noun: str = "reader") -> str:
-    word = NUMBERS[n] if n < len(NUMBERS) else str(n)
-    return f"{word} {noun}{'' if n == 1 else 's'}"
+    """“two readers”, “12 readers”."""
+    return f"{NUMBERS[n]} {noun}{'' if n == 1 else 's'}" if n < len(NUMBERS) else counted(n, noun)
+
+
+def counted(n: int, noun: str) -> str:
+    """“2 readers”."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def by_chance(share: dict[str, Any], *, chance: float = 0.5) -> str:

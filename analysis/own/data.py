@@ -12,6 +12,7 @@ from analysis.metrics import METRICS, Description
 from analysis.own.tables import OwnTables, Row
 from analysis.remarks import FLAG_COLUMNS
 from analysis.results.data import CELL, ArmValue, StudyData
+from analysis.wording import and_, counted
 from annotation.models import Arm
 from annotation.protocols import Criterion
 from annotation.protocols.plan import Claim
@@ -59,6 +60,7 @@ def own_data(tables: OwnTables, *, resamples: int, seed: int) -> StudyData:
             "readings_submitted": len(readings),
         },
         expected=_expected(once),
+        assigned=False,
         scaled=tables.scaled,
         described=_described(tables, frames),
         metrics=frames,
@@ -73,10 +75,16 @@ def own_data(tables: OwnTables, *, resamples: int, seed: int) -> StudyData:
 
 def _design(tables: OwnTables, cases: pd.DataFrame, leading: Criterion) -> list[tuple[str, str]]:
     """What is known of how the ratings were made, and what was taken for granted: in words."""
-    pairs, chosen = cases["pair"].nunique(), "claimed first" if tables.claims else "the first rated"
+    chosen = "claimed first" if tables.claims else "the first rated"
+    sizes = cases["pair"].value_counts()
+    parts = [
+        counted(n, noun)
+        for n, noun in ((int((sizes > 1).sum()), "pair"), (int((sizes == 1).sum()), "single case"))
+        if n
+    ]
     units = (
-        f"{pairs} pairs of cases, as the table names them"
-        if pairs < len(cases)
+        f"{counted(len(sizes), 'unit')}: {and_(parts)}, as the table names them"
+        if len(sizes) < len(cases)
         else "each case by itself, since the table names no pair of them"
     )
     scales = "as the table names them" if tables.scaled else "as far as scores reach; none is named"
@@ -88,10 +96,16 @@ def _design(tables: OwnTables, cases: pd.DataFrame, leading: Criterion) -> list[
     ]
 
 
-def _expected(once: pd.DataFrame) -> dict[str, int]:
-    """Whoever scored anything of a case was to score each arm that anybody scored there."""
+def _expected(once: pd.DataFrame) -> dict[tuple[str, str], int]:
+    """Each reader was to score all arms of each case they scored, as far as anybody scored them.
+
+    And that by the criteria that this reader scored by anywhere, since panels may share them out.
+    """
+    cells = once[["case", "arm", "criterion"]].drop_duplicates()
     readings = once[["reader", "case"]].drop_duplicates()
-    return readings.merge(once[["case", "arm"]].drop_duplicates())["arm"].value_counts().to_dict()
+    asked = readings.merge(once[["reader", "criterion"]].drop_duplicates())
+    counts = asked.merge(cells).groupby(["criterion", "arm"]).size()
+    return {(criterion, arm): int(n) for (criterion, arm), n in counts.items()}
 
 
 def own_frames(tables: OwnTables) -> dict[str, pd.DataFrame]:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from analysis.models import Report
 from analysis.models.own import LONGEST_TITLE
 from analysis.own.reports import create_own_report
-from analysis.own.tables import Table, as_claim, listed
+from analysis.own.tables import Table, listed
 from generation.datasets import DatasetError
 
 TABLES = ("ratings", "rankings", "metrics")
@@ -60,7 +60,7 @@ class OwnRatingsForm(forms.Form):
                 rankings=rankings,
                 metrics=metrics,
                 better=data["better"],
-                claims=[as_claim(line) for line in data["claims"].splitlines() if line.strip()],
+                claims=[line for line in data["claims"].splitlines() if line.strip()],
             )
         except DatasetError as error:
             self.add_error(None, listed(error.problems))

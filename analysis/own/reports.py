@@ -26,7 +26,7 @@ def create_own_report(
     rankings: Table | None = None,
     metrics: Table | None = None,
     better: str = "",
-    claims: Sequence[tuple[str, str]] = (),
+    claims: Sequence[str] = (),
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Report:
@@ -46,13 +46,15 @@ def create_own_report(
     if len(title) > LONGEST_TITLE:
         raise ReportError(f"The title has {len(title)} characters; {LONGEST_TITLE} are the most.")
     given = {"ratings": ratings, "rankings": rankings, "metrics": metrics}
-    read_tables(ratings=ratings, rankings=rankings, metrics=metrics, better=better, claims=claims)
+    tables = read_tables(
+        ratings=ratings, rankings=rankings, metrics=metrics, better=better, claims=claims
+    )
     with transaction.atomic():
         own = OwnRatings.objects.create(
             title=title,
             owner=by,
             better=better,
-            claims=[list(claim) for claim in claims],
+            claims=[list(claim) for claim in tables.claims],
             **{kind: table.text for kind, table in given.items() if table},
         )
         report = Report.objects.create(own=own, created_by=by, resamples=resamples, seed=seed)
@@ -67,7 +69,7 @@ def kept_tables(own: OwnRatings) -> dict[str, Table]:
 
 
 def own_tables(own: OwnRatings) -> OwnTables:
-    claims = [(metric, criterion) for metric, criterion in own.claims]
+    claims = [f"{metric}:{criterion}" for metric, criterion in own.claims]
     return read_tables(**kept_tables(own), better=own.better, claims=claims)
 
 

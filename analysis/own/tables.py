@@ -36,6 +36,7 @@ OPTIONAL = {
     "rankings": (),
     "metrics": ("better", "n"),
 }  # fmt: skip
+NAMES = ("case", "pair", "arm", "reader", "criterion", "metric")
 # What pages and figures still show.
 MOST = {"arm": 24, "reader": 60, "criterion": 24, "metric": 60}
 SHOWN = 200  # problems
@@ -103,13 +104,13 @@ def read_tables(
     rankings: Table | None = None,
     metrics: Table | None = None,
     better: str = "",
-    claims: Sequence[tuple[str, str]] = (),
+    claims: Sequence[str] = (),
 ) -> OwnTables:
     """Read and check all of it.
 
     Args:
         better: Of metrics whose table doesn't say it and that are not known here.
-        claims: Metrics and criteria that were named in advance, before anyone looked.
+        claims: “metric:criterion” of each that was named in advance, before anyone looked.
 
     Raises:
         DatasetError: with every problem found.
@@ -127,10 +128,10 @@ def read_tables(
         values = _metrics(read, known)
         directions = _directions(read, values, better)
     scales = _scales(rated, scores)
-    problems += _claim_problems(claims, scales, directions)
+    named = _claims(claims, scales, directions, problems)
     if problems:
         raise DatasetError(problems)
-    return OwnTables(scores, ranks, values, scales, rated.has("minimum"), directions, tuple(claims))
+    return OwnTables(scores, ranks, values, scales, rated.has("minimum"), directions, named)
 
 
 class _Checked:
@@ -140,24 +141,37 @@ class _Checked:
         self.table, self.problems = table, problems
         self.rows: list[tuple[int, Row]] = []
         try:
-            self.rows = [
-                # Tables of a report come back: their names without what kept spreadsheets quiet.
-                (line, {column: original(cell) for column, cell in cells.items()})
-                for line, cells in read_rows(table, required=set(REQUIRED[kind]))
-            ]
+            read = list(read_rows(table, required=set(REQUIRED[kind])))
         except DatasetError as error:
             problems += error.problems
-        else:
-            if not self.rows:
-                problems.append(f"{table.name} has no rows below its header.")
-            # Passed over, it would change the numbers without a word.
-            problems += [
-                f"{table.name} has a column “{column}”: call it {name}, or something else if it is "
-                "another thing."
-                for column in (self.rows[0][1] if self.rows else ())
-                for name in OPTIONAL[kind]
-                if column != name and column.lower().replace(" ", "_") == name
-            ]
+            return
+        # Tables of a report come back: their names without what kept spreadsheets quiet.
+        self.rows = [
+            (line, {column: original(cell) for column, cell in cells.items()})
+            for line, cells in read
+        ]
+        if not self.rows:
+            problems.append(f"{table.name} has no rows below its header.")
+        columns = list(self.rows[0][1]) if self.rows else []
+        # Passed over, it would change the numbers without a word.
+        problems += [
+            f"{table.name} has a column “{column}”: call it {name}, or something else if it is "
+            "another thing."
+            for column in columns
+            for name in OPTIONAL[kind]
+            if column != name and _letters(column) == _letters(name)
+        ]
+        # So would two names that are read as one.
+        problems += [
+            f"{table.name} has the {column} “{name}” with an apostrophe before it and without: "
+            "write it one way, or give one of them another name."
+            for column in columns
+            if column in NAMES
+            for name, ways in Counter(
+                original(cell) for cell in {cells[column] for _, cells in read}
+            ).items()
+            if ways > 1
+        ]
 
     def __iter__(self) -> Iterator[tuple[int, Row]]:
         return iter(self.rows)
@@ -188,6 +202,16 @@ class _Checked:
         advice = " Write 3.5, not 3,5." if "," in text else ""
         self.wrong(line, f"{column} is {f'“{text}”' if text else 'empty'}, not a number.{advice}")
         return 0.0
+
+    def count(self, line: int, cells: Row, column: str) -> int:
+        """A whole number, 0 or more; 0 too where none is given."""
+        if not cells.get(column):
+            return 0
+        value = self.number(line, cells, column)
+        if value >= 0 and value.is_integer():
+            return int(value)
+        self.wrong(line, f"{column} is “{cells[column]}”, not a whole number of 0 or more.")
+        return 0
 
     def flag(self, line: int, cells: Row, column: str) -> bool:
         text = cells.get(column, "").lower()
@@ -314,7 +338,7 @@ def _metrics(table: _Checked, known: Mapping[str, set[str]]) -> list[Row]:
         row: Row = {column: table.named(line, cells, column) for column in ("arm", "metric")}
         row["case"] = cells["case"] or None
         row["value"] = table.number(line, cells, "value")
-        row["n"] = int(table.number(line, cells, "n")) if cells.get("n") else 0
+        row["n"] = table.count(line, cells, "n")
         _check_known(table, line, row, known)
         rows.append(row)
     table.once(
@@ -356,44 +380,70 @@ def _directions(table: _Checked, rows: Sequence[Row], default: str) -> dict[str,
     return found
 
 
+def _letters(column: str) -> str:
+    """The name of a column without case, blanks and marks."""
+    return "".join(filter(str.isalnum, column.lower()))
+
+
 def _some(names: Collection[str]) -> str:
     more = len(names) - NAMED
     return ", ".join(list(names)[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
+def _claims(
+    texts: Sequence[str],
+    criteria: Collection[str],
+    better: Mapping[str, str],
+    problems: list[str],
+) -> list[tuple[str, str]]:
+    """Metric and criterion of each; what is wrong with them goes to the problems."""
+    claims = []
+    for text in texts:
+        parts = text.split(":")
+        ways = [
+            (metric, criterion)
+            for i in range(1, len(parts))
+            if (metric := ":".join(parts[:i]).strip())
+            and (criterion := ":".join(parts[i:]).strip())
+        ]
+        # Names of both may hold colons.
+        known = [way for way in ways if way[0] in better and way[1] in criteria]
+        if not ways:
+            problems.append(
+                f"The claim “{text}” names no metric and criterion: write metric:criterion."
+            )
+        elif len(known) > 1:
+            read = " or ".join(f"“{metric}” and “{criterion}”" for metric, criterion in known)
+            problems.append(f"The claim {text} can be read as {read}: rename one of them.")
+        else:
+            claims.append((known or ways)[-1])
+            problems += _claim_problems(*claims[-1], criteria, better)
+    twice = [claim for claim, count in Counter(claims).items() if count > 1]
+    problems += [f"The claim {metric}:{criterion} is made twice." for metric, criterion in twice]
+    return claims
+
+
 def _claim_problems(
-    claims: Sequence[tuple[str, str]], criteria: Collection[str], better: Mapping[str, str]
+    metric: str, criterion: str, criteria: Collection[str], better: Mapping[str, str]
 ) -> list[str]:
     problems = []
-    for metric, criterion in claims:
-        claim = f"The claim {metric}:{criterion}"
-        if metric not in better:
-            there = _some(better) or "none"
-            problems.append(f"{claim} names no metric of the table; there are: {there}.")
-        elif better[metric] == "neither":
-            problems.append(f"{claim} expects nothing, since neither way of {metric} is better.")
-        if criterion not in criteria:
-            problems.append(
-                f"{claim} names no criterion of the ratings; there are: {', '.join(criteria)}."
-            )
-    twice = [claim for claim, count in Counter(claims).items() if count > 1]
-    return problems + [
-        f"The claim {metric}:{criterion} is made twice." for metric, criterion in twice
-    ]
+    claim = f"The claim {metric}:{criterion}"
+    if metric not in better:
+        there = _some(better) or "none"
+        problems.append(f"{claim} names no metric of the table; there are: {there}.")
+    elif better[metric] == "neither":
+        problems.append(f"{claim} expects nothing, since neither way of {metric} is better.")
+    if criterion not in criteria:
+        problems.append(
+            f"{claim} names no criterion of the ratings; there are: {', '.join(criteria)}."
+        )
+    return problems
 
 
 def listed(problems: Sequence[str]) -> list[str]:
     """Those that are shown; more are only counted."""
     more = len(problems) - SHOWN
     return [*problems[:SHOWN], *([f"… and {more:,} more."] if more > 0 else [])]
-
-
-def as_claim(text: str) -> tuple[str, str]:
-    """“metric:criterion”. Raises DatasetError where it isn't."""
-    metric, colon, criterion = (part.strip() for part in text.rpartition(":"))
-    if not (metric and colon and criterion):
-        _refuse(f"The claim “{text}” names no metric and criterion: write metric:criterion.")
-    return metric, criterion
 
 
 def _refuse(problem: str) -> NoReturn:

@@ -58,7 +58,8 @@ class StudyData:
         together: Whether the sets of a case stand side by side.
         readers: What each did, as the section on readers lists it.
         counts: What only the source knows: images, readings.
-        expected: By arm how many times its sets were to be scored.
+        expected: By criterion and arm how many scores were to be given.
+        assigned: Whether that is known; else it was told from the scores.
         scaled: Whether the criteria's ends are those of the scale; else scores reach no further.
         described: Every metric of the report.
         metrics: Per metric its values below the level of arms; those of pairs have no case.
@@ -93,7 +94,7 @@ class StudyData:
     together: bool
     readers: Sequence[dict[str, Any]]
     counts: Mapping[str, int]
-    expected: Mapping[str, int]
+    expected: Mapping[tuple[str, str], int]
     described: Mapping[str, Description]
     metrics: Mapping[str, pd.DataFrame]
     arm_values: Sequence[ArmValue]
@@ -101,6 +102,7 @@ class StudyData:
     floor: dict[str, Any] | None
     floors: Sequence[dict[str, Any]]
     image_differences: Sequence[str]
+    assigned: bool = True
     scaled: bool = True
     alpha: float = 0.05
     primary: str = ""

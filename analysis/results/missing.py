@@ -13,7 +13,7 @@ def section(data: StudyData) -> dict[str, Any]:
     for criterion in data.criteria:
         for arm in data.arms:
             key = criterion.key, arm
-            expected = data.expected.get(arm, 0)
+            expected = data.expected.get(key, 0)
             n, not_applicable = int(given.get(key, 0)), int(beside.get(key, 0))
             rows.append(
                 data.named(
@@ -28,6 +28,7 @@ def section(data: StudyData) -> dict[str, Any]:
     return {
         "missing": rows,
         "planned": data.planned,
+        "assigned": data.assigned,
         "scaled": data.scaled,
         "alpha": data.alpha,
         "primary": data.primary,

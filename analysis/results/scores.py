@@ -34,7 +34,7 @@ def _counts(data: StudyData) -> dict[str, int]:
         "pairs": data.cases["pair"].nunique(),
         "readers_with_scores": data.scores["reader"].nunique(),
         "scores": len(data.scores),
-        "scores_expected": sum(data.expected.values()) * len(data.criteria),
+        "scores_expected": sum(data.expected.values()),
         "scores_not_applicable": data.not_applicable,
         "rankings": len(rankings),
     }

@@ -102,10 +102,14 @@ def _counts(study: Study, measurements: Measurements) -> dict[str, int]:
     }
 
 
-def _expected(study: Study, measurements: Measurements) -> dict[str, int]:
+def _expected(study: Study, measurements: Measurements) -> dict[tuple[str, str], int]:
     readers = study.readers.exclude(state=Reader.State.REVOKED).count()
     sets = Counter(arm for _, arm in measurements.images.generated)
-    return {str(arm): readers * sets[arm.pk] for arm in measurements.images.arms}
+    return {
+        (criterion.key, str(arm)): readers * sets[arm.pk]
+        for criterion in study.protocol.rated
+        for arm in measurements.images.arms
+    }
 
 
 def _metric_frames(measurements: Measurements, cases: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from analysis.export import csv_files, zip_of
 from analysis.models import OwnRatings, Report
 from analysis.own.reports import create_own_report
-from analysis.own.tables import Table, as_claim, read_tables
+from analysis.own.tables import Table, read_tables
 from analysis.reports import compute_report
 from generation.datasets import DatasetError
 from tests.analysis.builders import a_rated_study, a_report, know_features
@@ -87,7 +87,7 @@ class TestTables:
                 ratings=ratings("1,a,R1,real,x", "1,a,,real,3"),
                 rankings=Table("rankings.csv", "case,arm,reader\n1,a,R1\n"),
                 metrics=metrics("1,c,energy,y"),
-                claims=[("fid", "real")],
+                claims=["fid:real"],
             )
         said = "\n".join(refused.value.problems)
         assert said.count("ratings.csv, line") == 2
@@ -145,11 +145,57 @@ class TestTables:
         content = b"\xef\xbb\xbf" + RATINGS.encode() + b"1,a,R1,real,3\r\n,,,,\r\n , ,,,\r\n"
         assert len(read_tables(ratings=Table.of("ratings.csv", content)).ratings) == 1
 
-    def test_a_claim_is_a_metric_and_a_criterion(self):
-        assert as_claim(" tifa : real ") == ("tifa", "real")
-        assert as_claim("clip:ViT-B/32:real") == ("clip:ViT-B/32", "real")
-        with pytest.raises(DatasetError, match="write metric:criterion"):
-            as_claim("tifa")
+    @pytest.mark.parametrize(
+        ("column", "name"),
+        [("not-applicable", "not_applicable"), ("Notapplicable", "not_applicable"),
+         ("Repeat", "repeat")],
+    )  # fmt: skip
+    def test_an_optional_column_is_found_however_it_is_written(self, column, name):
+        table = Table("ratings.csv", f"{RATINGS.strip()},{column}\n1,a,R1,real,3,yes\n")
+        with pytest.raises(DatasetError, match=f"has a column “{column}”: call it {name}"):
+            read_tables(ratings=table)
+        other = Table("ratings.csv", f"{RATINGS.strip()},pair2\n1,a,R1,real,3,yes\n")
+        assert read_tables(ratings=other).ratings
+
+    @pytest.mark.parametrize("n", ["-2.5", "-2", "2.5"])
+    def test_n_is_a_whole_number(self, n):
+        values = metrics(f"1,a,clip,3,{n}", columns="case,arm,metric,value,n\n")
+        with pytest.raises(DatasetError, match=f"line 2: n is “{n}”, not a whole number of 0 or"):
+            read_tables(ratings=ratings("1,a,R1,real,3"), metrics=values, better="higher")
+
+    def test_a_name_with_an_apostrophe_before_it_and_one_without_are_not_made_one(self):
+        with pytest.raises(DatasetError, match="has the arm “=a” with an apostrophe before it and"):
+            read_tables(ratings=ratings("1,'=a,R1,real,3", "2,=a,R1,real,3"))
+        # As a report writes the names '=a and =a.
+        both = read_tables(ratings=ratings("1,''=a,R1,real,3", "1,'=a,R1,real,3"))
+        assert both.distinct("arm") == ["'=a", "=a"]
+
+    @pytest.mark.parametrize(
+        ("claim", "metric", "criterion"),
+        [
+            (" m : real ", "m", "real"),
+            ("ViT:B/32:real", "ViT:B/32", "real"),
+            ("m:x:y", "m", "x:y"),
+            ("ViT:B/32:x:y", "ViT:B/32", "x:y"),
+        ],
+    )
+    def test_a_claim_is_a_metric_and_a_criterion_whose_names_may_hold_colons(
+        self, claim, metric, criterion
+    ):
+        rated = ratings("1,a,R1,real,3", "1,a,R1,x:y,3")
+        values = metrics("1,a,m,3", "1,a,ViT:B/32,3")
+        found = read_tables(ratings=rated, metrics=values, better="higher", claims=[claim])
+        assert found.claims == [(metric, criterion)]
+
+    def test_a_claim_that_can_be_read_two_ways_or_none_is_refused(self):
+        rated = ratings("1,a,R1,y,3", "1,a,R1,x:y,3")
+        values = metrics("1,a,m,3", "1,a,m:x,3")
+        with pytest.raises(DatasetError) as refused:
+            read_tables(ratings=rated, metrics=values, better="higher", claims=["m:x:y", "tifa"])
+        assert refused.value.problems == [
+            "The claim m:x:y can be read as “m” and “x:y” or “m:x” and “y”: rename one of them.",
+            "The claim “tifa” names no metric and criterion: write metric:criterion.",
+        ]
 
 
 @pytest.mark.django_db
@@ -159,7 +205,7 @@ class TestReports:
         know_features(study)
         first = a_report(study)
         kept = {name: csv_files(first)[name]() for name in ("scores", "rankings", "metrics")}
-        plan = [(row["metric"], row["criterion"]) for row in first.results["correlations"]
+        plan = [f"{row['metric']}:{row['criterion']}" for row in first.results["correlations"]
                 if row["claim"]]  # fmt: skip
         again = performed(
             create_own_report(
@@ -204,7 +250,7 @@ class TestReports:
             report = create_own_report(title="T", by=alice, resamples=1000, **brought, **more)
             return client.get(performed(report).get_absolute_url()).content.decode()
 
-        plain, claimed = page_of(), page_of(claims=[("fidelity", "real")])
+        plain, claimed = page_of(), page_of(claims=["fidelity:real"])
         assert "No claim came with the tables" in plain
         assert "1 claim came with the tables. Nothing was sealed" in claimed
         assert "The claims that came with the tables; not sealed." in claimed
@@ -227,6 +273,43 @@ class TestReports:
         # Nine readings of two arms, and R1's of one set more: R1 lacks x there, R2 yy.
         assert (counts["scores"], counts["scores_expected"]) == (18, 20)
         assert sum(row["missing"] for row in report.results["missing"]) == 2
+        told = "counted as if each reader was to score every arm of a case they scored"
+        assert told in report.results["said"]["missing"][0]
+        assert any(f"2 missing of 20 scores would have been, {told}" in limit
+                   for limit in report.results["limits"])  # fmt: skip
+
+    def test_criteria_that_others_score_are_not_missing(self):
+        style = [f"{case},x,R9,style,{case % 3}" for case in range(8)]
+        lines = [*SOME, *style, "0,x,R1,style,2"]
+        report = performed(create_own_report(title="T", by=None, ratings=ratings(*lines)))
+        rows = report.results["missing"]
+        # R1 scored style once: it lacks on the other seven cases, of the arm that R9 scored.
+        assert [(r["criterion"], r["arm"], r["expected"], r["missing"]) for r in rows] == [
+            ("real", "x", 16, 0), ("real", "yy", 16, 0),
+            ("style", "x", 16, 7), ("style", "yy", 0, 0),
+        ]  # fmt: skip
+        assert report.results["counts"]["scores_expected"] == 48
+
+    @pytest.mark.parametrize(
+        ("pair", "units"),
+        [
+            ("p" * 2 + "." * 6, "7 units: 1 pair and 6 single cases, as the table names them"),
+            ("ppqqrrs.", "5 units: 3 pairs and 2 single cases, as the table names them"),
+            ("ppqqqrrr", "3 units: 3 pairs, as the table names them"),
+            ("........", "each case by itself, since the table names no pair of them"),
+        ],
+    )
+    def test_what_is_resampled_is_counted_as_pairs_and_single_cases(self, client, pair, units):
+        lines = [f"{line},{pair[int(line[0])].strip('.')}" for line in SOME]
+        table = Table("ratings.csv", "\n".join([RATINGS.strip() + ",pair", *lines]))
+        report = performed(
+            create_own_report(title="T", by=a_user("alice", researcher=True), ratings=table)
+        )
+        assert dict(report.results["design"])["Units that are resampled"] == units
+        client.force_login(a_user("alice"))
+        page = " ".join(client.get(report.get_absolute_url()).content.decode().split())
+        number = units.partition(":")[0]
+        assert (f"8 cases in {number} ·" in page) == (":" in units)
 
     def test_ties_everywhere_lead_nobody(self):
         tied = [",".join([*line.split(",")[:4], "3"]) for line in SOME]

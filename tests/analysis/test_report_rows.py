@@ -7,7 +7,7 @@ import re
 import pytest
 from django.urls import reverse
 
-from analysis.export import csv_files, csv_text, report_frames
+from analysis.export import cell_texts, csv_files, csv_text, report_frames
 from analysis.own.reports import create_own_report
 from analysis.own.tables import Table
 from tests.analysis.builders import a_rated_study, a_report, know_features
@@ -71,7 +71,7 @@ def an_own_report():
             rankings=Table("rankings.csv", "\n".join(["case,arm,reader,rank", *ranks])),
             metrics=Table("metrics.csv", "\n".join(["case,arm,metric,value", *values])),
             better="higher",
-            claims=[("+clip", "=real")],
+            claims=["+clip:=real"],
             resamples=1000,
         )
     )
@@ -108,12 +108,30 @@ def test_names_like_formulas_come_back_from_the_tables_that_were_written(client)
             by=None,
             **{kind: Table(f"{kind}.csv", text) for kind, text in texts.items()},
             better="higher",
-            claims=[("+clip", "=real")],
+            claims=["+clip:=real"],
             resamples=1000,
         )
     )
     for key in ("means", "ranks", "correlations"):
         assert again.results[key] == report.results[key]
+
+
+def test_only_what_is_asked_about_and_shown_is_written_as_text(alice, report, monkeypatch):
+    written = []
+
+    def counted(frame):
+        written.append(frame.shape)
+        return cell_texts(frame)
+
+    monkeypatch.setattr("analysis.export.cell_texts", counted)
+    monkeypatch.setattr("analysis.row_views.MOST_ROWS", 3)
+    frame = report_frames(report)["scores"]()
+    address = reverse("analysis:report-rows", args=[report.pk, "scores"])
+    asked = {"criterion": "clinical_realism", "repeat": "False"}
+    page = alice.get(address, asked).content.decode()
+    assert written == [(len(frame), 1), (len(frame), 1), (3, frame.shape[1])]
+    count = int(((frame["criterion"] == "clinical_realism") & ~frame["repeat"]).sum())
+    assert f"{count} of {len(frame)} rows" in page
 
 
 def test_every_link_to_rows_and_every_table_can_be_opened(alice, report):

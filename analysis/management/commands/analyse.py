@@ -12,7 +12,7 @@ from django.core.management.base import CommandError, CommandParser
 from analysis.management.reporting import ReportCommand
 from analysis.metrics.registry import DIRECTIONS
 from analysis.own.reports import create_own_report
-from analysis.own.tables import Table, as_claim, listed
+from analysis.own.tables import Table, listed
 from analysis.reports import RESAMPLES, ReportError
 from generation.datasets import DatasetError
 from generation.management.lookup import one
@@ -56,7 +56,7 @@ class Command(ReportCommand):
                 by=owner,
                 **{kind: _table(options[kind]) for kind in TABLES if options[kind]},
                 better=options["better"],
-                claims=[as_claim(text) for text in options["claim"]],
+                claims=options["claim"],
                 resamples=options["resamples"],
                 seed=options["seed"],
             )
