@@ -23,7 +23,8 @@ class DatasetInUse(ValueError):
 
 
 def delete_dataset(*, dataset: Dataset, by: User) -> None:
-    """Remove a data set with its prompts, their proposals, its images and the images' files.
+    """Remove a data set with its prompts, their proposals, its images and the images' files; and
+    uploads of image sets for its prompts, anybody's, which failed or were cancelled.
 
     Raises:
         DatasetInUse: a study, a run, a training or a generator was made of it, or work that may

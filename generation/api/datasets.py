@@ -138,7 +138,8 @@ class Datasets(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     @extend_schema(summary="Delete a data set", request=None, responses={204: None})
     def destroy(self, request: Request, slug: str) -> Response:
         """One that you brought in, with its prompts, images and their files, as long as no study,
-        run, training or generator was made of it."""
+        run, training or generator was made of it. Uploads of image sets for its prompts,
+        anybody's, that failed or were cancelled go too."""
         owned = get_object_or_404(Dataset.objects.owned_by(self.user), slug=slug)
         delete_dataset(dataset=owned, by=self.user)
         return Response(status=204)

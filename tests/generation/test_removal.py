@@ -52,6 +52,17 @@ def test_it_goes_with_prompts_images_and_files_that_nothing_else_has(
     assert default_storage.exists(kept.file.name)
 
 
+def test_uploads_for_its_prompts_that_failed_go_too_and_that_is_said_before(client, dataset):
+    victor = builders.a_user("victor", researcher=True)
+    sent = {"file_name": "x.zip", "status": Upload.Status.FAILED, "created_by": victor}
+    Upload.objects.create(kind="sets", name="Fern", prompts=dataset, **sent)
+    other = Upload.objects.create(kind="dataset", name="X", **sent)
+    said = "uploads of image sets for its prompts, anybody’s, that failed or were cancelled"
+    assert said in page(client, "dataset", dataset.slug)
+    assert f"“{dataset}” is deleted." in page(client, "dataset-delete", dataset.slug)
+    assert list(Upload.objects.all()) == [other]
+
+
 @pytest.mark.parametrize("left_out", [False, True])
 def test_a_study_keeps_it_and_is_named(client, alice, left_out):
     study = builders.a_study(state="checked", readers=[])
