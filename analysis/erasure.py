@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from analysis.models import Export, Report
+from analysis.study_words import IN_WORDS
 from annotation.erasure import Written
 from annotation.models import Study
 from annotation.names import Names
@@ -19,23 +20,30 @@ MASKED = (
 
 
 def written(study: Study) -> Iterable[Written]:
-    """The lines on its design in every report: why cases and sets were taken out."""
+    """In every report, why cases and sets were taken out."""
     for report in study.reports.exclude(results={}):
         for place, (what, words) in enumerate(report.results.get("design", [])):
-            keep = partial(_keep, report, place)
-            yield Written(f"report {report.pk}, {what}", words, keep)
+            if what in IN_WORDS:
+                keep = partial(_keep, report, place)
+                yield Written(f"report {report.pk}, {what}", words, keep)
 
 
 def erased(study: Study) -> None:
-    """Archives of it go: they may say what is masked since, and can be made anew."""
-    for export in Export.objects.there().filter(study=study):
+    """Archives of it go, also what is being made: they may say what is masked since, and can be
+    made anew."""
+    for export in Export.objects.unfinished().filter(study=study):
+        export.cancel()
+    for export in Export.objects.filter(study=study).exclude(file=""):
         Export.objects.filter(pk=export.pk).update(file="")
         transaction.on_commit(partial(forget, str(export.file)))
 
 
 def masked_results(results: dict[str, Any], names: Names) -> dict[str, Any]:
-    """A report’s numbers with nobody’s name in the lines on its design."""
-    design = [[what, names.masked(words)] for what, words in results.get("design", [])]
+    """A report’s numbers with nobody’s name in what people wrote on its design."""
+    design = [
+        [what, names.masked(words) if what in IN_WORDS else words]
+        for what, words in results.get("design", [])
+    ]
     return results if design == results.get("design", []) else {**results, "design": _said(design)}
 
 

@@ -7,6 +7,9 @@ from annotation.plan_words import NO_PLAN
 from annotation.protocols import Protocol
 
 Line = tuple[str, str]
+LEFT_OUT, SAMPLED_AGAIN = "Left out before sealing", "Sampled again before sealing"
+# Lines that hold what a person wrote, and so may name somebody.
+IN_WORDS = (LEFT_OUT, SAMPLED_AGAIN)
 
 
 def design_lines(study: Study) -> list[Line]:
@@ -38,9 +41,9 @@ def _before_sealing(study: Study) -> list[Line]:
     for event in events:
         told = event.told
         what, said = (
-            ("Left out before sealing", f"case {told['case']}, “{told['prompt']}”")
+            (LEFT_OUT, f"case {told['case']}, “{told['prompt']}”")
             if event.act == "leave out"
-            else ("Sampled again before sealing", f"{told['arm']} in case {told['case']}")
+            else (SAMPLED_AGAIN, f"{told['arm']} in case {told['case']}")
         )
         lines.append((what, f"{said}: {names.masked(told.get('reason', ''))}"))
     return lines

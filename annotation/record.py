@@ -66,13 +66,14 @@ def answer_faults(study: Study) -> list[str]:
     letter behind which another arm was put. Whoever can write all of the database can forge the
     digests, too: see `faults`.
     """
-    readers = {reader.pseudonym: reader for reader in study.readers.all()}
+    readers = list(study.readers.all())
     found = []
     for event in study.events.filter(act__in=["finish", "close"]).order_by("number"):
         of = event.detail.get("reader")
         if KEY not in event.detail:
             continue
-        if event.detail[KEY] != answers_digest(study, readers.get(of)):
+        reader = next((reader for reader in readers if reader.pseudonym == of), None)
+        if event.detail[KEY] != answers_digest(study, reader):
             whose = f"those with which {of} finished" if of else "those of the closing"
             found.append(f"scores or rankings are not {whose} (event {event.number})")
     return found

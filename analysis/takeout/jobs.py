@@ -44,7 +44,7 @@ def perform_export(export: Export) -> None:
 
     Raises:
         TakeoutError: see `write_study`.
-        Job.Cancelled, Job.Lost: see `Job.beat`.
+        Job.Cancelled, Job.Lost: see `Job.beat`; erasing a reader cancels it.
     """
     from analysis.takeout.writing import write_study  # pandas, pyarrow, matplotlib
 
@@ -60,9 +60,10 @@ def perform_export(export: Export) -> None:
         out.seek(0)
         export.beat(message="Storing the archive")
         name = default_storage.save(f"exports/{uuid4().hex}.zip", File(out))
-    if not export.held().update(file=name, sha256=digest.hexdigest(), size=size):
+    wanted = export.held().filter(cancel_requested=False)
+    if not wanted.update(file=name, sha256=digest.hexdigest(), size=size):
         forget(name)
-        raise Export.Lost
+        raise Export.Cancelled if export.held().exists() else Export.Lost
     earlier = Export.objects.filter(study=export.study, images=export.images, pk__lt=export.pk)
     for old in earlier.exclude(file=""):
         Export.objects.filter(pk=old.pk).update(file="")

@@ -181,7 +181,10 @@ def _check_whole(study: Study) -> None:
         raise TakeoutError("What was sealed (sealed.json) was changed afterwards.")
     if not study.results_visible:
         raise TakeoutError(f"The study is {study.state}; only those with visible results travel.")
-    if found := faults(study):
-        raise TakeoutError([f"The record of acts was changed: {fault}." for fault in found])
-    if found := answer_faults(study):
-        raise TakeoutError([f"Answers were changed: {fault}." for fault in found])
+    try:
+        problems = [f"The record of acts was changed: {fault}." for fault in faults(study)]
+        problems = problems or [f"Answers were changed: {fault}." for fault in answer_faults(study)]
+    except _UNFIT as error:
+        raise TakeoutError(f"The record of acts can't be read ({error}).") from error
+    if problems:
+        raise TakeoutError(problems)

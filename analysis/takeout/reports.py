@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis.erasure import masked_results
 from analysis.models import Figure, MetricValue, Report
+from analysis.takeout import TakeoutError
 from analysis.takeout.arriving import Arriving
 from analysis.takeout.cells import Row, Table, as_json, number, text, time, whole
 from analysis.takeout.leaving import Leaving
@@ -77,7 +78,7 @@ def _restore_reports(arriving: Arriving, rows: list[Row]) -> None:
                 **row,
                 study=arriving.study,
                 created_by=arriving.by,
-                results=without_keys(arriving.read_json(f"{folder(place)}{RESULTS}")),
+                results=_results(arriving, f"{folder(place)}{RESULTS}"),
             )
             for place, row in zip(places, rows, strict=True)
         ],
@@ -90,6 +91,22 @@ def _restore_reports(arriving: Arriving, rows: list[Row]) -> None:
             for file in sorted(arriving.files)
             if file.startswith(folder(place)) and file.endswith(".svg")
         ),
+    )
+
+
+def _results(arriving: Arriving, file: str) -> dict[str, Any]:
+    results = arriving.read_json(file)
+    if not isinstance(results, dict) or not _is_lines(results.get("design", [])):
+        raise TakeoutError(
+            f"{file} can't be a report's numbers: they are an object, whose “design” is a list of "
+            "pairs of texts. Export the study anew where it came from."
+        )
+    return without_keys(results)
+
+
+def _is_lines(design: Any) -> bool:
+    return isinstance(design, list) and all(
+        isinstance(line, list) and [type(part) for part in line] == [str, str] for line in design
     )
 
 

@@ -14,7 +14,16 @@ from django.utils import timezone
 
 from annotation.erasure import erase_reader
 from annotation.errors import AnswerError
-from annotation.models import AuditEvent, Ranking, Reader, Reading, ReadingSet, Score, Study
+from annotation.models import (
+    AuditEvent,
+    CaseSet,
+    Ranking,
+    Reader,
+    Reading,
+    ReadingSet,
+    Score,
+    Study,
+)
 from annotation.readings import finish_reading, save_score
 from annotation.record import Answers, answer_faults, answers_of, faults
 from annotation.studies import close_study, unblind_study
@@ -108,10 +117,17 @@ ANSWERS = {
         reading_set=Score.objects.first().reading_set, criterion="realism", value=9, sequence=9999
     ),
     "a ranking changed": lambda study: Ranking.objects.update(tiers=[["C"], ["B"], ["A"]]),
-    "another arm behind a letter": lambda study: ReadingSet.objects.filter(
+    "another letter": lambda study: ReadingSet.objects.filter(
         pk=ReadingSet.objects.first().pk
     ).update(letter="Z"),
+    "another arm behind a letter": lambda study: another_arm(ReadingSet.objects.first()),
 }
+
+
+def another_arm(shown):
+    """That of a set of another case, as each of this one has its letter already."""
+    other = CaseSet.objects.exclude(case=shown.case_set.case).exclude(arm=shown.case_set.arm)
+    ReadingSet.objects.filter(pk=shown.pk).update(case_set=other.first())
 
 
 @pytest.fixture
@@ -138,6 +154,17 @@ def test_an_answer_that_was_changed_after_the_closing_is_found(answered, what):
     with pytest.raises(CommandError, match="not as they were written"):
         call_command("verify_audit", answered.slug, stdout=out)
     assert "answers changed since" in out.getvalue()
+
+
+def test_a_record_that_names_no_reader_is_no_proof(answered):
+    event = answered.events.get(act="finish")
+    event.detail["reader"] = ["R1"]
+    event.save()
+    (found,) = answer_faults(answered)
+    assert (
+        found
+        == f"scores or rankings are not those with which ['R1'] finished (event {event.number})"
+    )
 
 
 def test_an_answer_of_who_finished_is_found_before_the_closing(running_study, bob):

@@ -73,6 +73,23 @@ def a_score_raised(files):
     return {"data/scores.csv": "\r\n".join([rows[0], ",".join(cells), *rows[2:]]).encode()}
 
 
+def a_report_with(results):
+    def change(files):
+        row = b"1,histogram,2000,1,done,1,1," + b",".join([b"2026-01-01T00:00:00.000000Z"] * 3)
+        return {
+            "data/reports.csv": files["data/reports.csv"] + row + b"\r\n",
+            "reports/1/results.json": json.dumps(results).encode(),
+        }
+
+    return change
+
+
+def an_act_without_details(files):
+    rows = files["data/events.csv"].decode().split("\r\n")
+    rows[1] = rows[1].replace(",{},", ",[],", 1)
+    return {"data/events.csv": "\r\n".join(rows).encode()}
+
+
 # What is done to the files, whether checksums are made anew, and what is said.
 BAD = {
     "a file is missing": (
@@ -119,6 +136,14 @@ BAD = {
         lambda files: {"data/events.csv": files["data/events.csv"][
             : files["data/events.csv"].rstrip(b"\r\n").rindex(b"\r\n") + 2]}, True,
         "record of acts was changed"),
+    "an act without details": (
+        an_act_without_details, True, "The record of acts can't be read"),
+    "a report that is a list": (
+        a_report_with([]), True, "reports/1/results.json can't be a report's numbers"),
+    "a design that is a text": (
+        a_report_with({"design": "ab"}), True, "whose “design” is a list of pairs of texts"),
+    "a line of design without its words": (
+        a_report_with({"design": [["Sealed"]]}), True, "whose “design” is a list of pairs"),
     "sealed otherwise": (
         replaced("sealed.json", b'"seed": 20260101', b'"seed": 20260102'), True,
         "sealed.json) was changed"),
