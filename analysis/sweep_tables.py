@@ -57,6 +57,8 @@ def rank_rows(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         for metric, repeats in _repeats(good).items():
             row |= {f"{metric}_{name}": value for name, value in _parts(repeats).items()}
         rows.append(row)
+    if not rows:  # of a sweep that has just begun
+        return pd.DataFrame(columns=["rank", "lora_parameters", "seeds", "failed"])
     frame = pd.DataFrame(rows)
     frame["lora_parameters"] = frame["lora_parameters"].astype("Int64")
     return frame

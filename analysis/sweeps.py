@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID, uuid4
 
 import numpy as np
 from django.conf import settings
@@ -40,7 +42,8 @@ from generation.trainings import process_state, training_images
 if TYPE_CHECKING:
     from generation.training.loop import Progress
 
-RECIPE = "sweep.json"
+RECIPE, FOLDER = "sweep.json", ".folder"
+LONGEST_ERROR = 200  # characters of it on the page; the folder's results.csv has all
 DIGEST_LENGTH = 64
 FLOOR_DRAWS = 40
 # Settings that change neither what is learnt nor what is sampled; those of a cell come from it.
@@ -162,7 +165,7 @@ class Sweep:
         """Do what the cells still lack, seed by seed; the cells that failed.
 
         A cell that fails is recorded and the rest goes on, but for a failure of the base, or of
-        the disk. Tables are written after each cell.
+        the disk. Tables are written after each cell, the row of the page before the first too.
 
         Raises SweepError, OSError, and those of the data.
         """
@@ -170,6 +173,7 @@ class Sweep:
         self.output.mkdir(parents=True, exist_ok=True)
         with _alone(self.output):
             write_whole(self.output / RECIPE, json.dumps(self.recipe, indent=2) + "\n")
+            self._record(cells, self.results())
             for number, cell in enumerate(cells, 1):
                 title = f"Cell {number} of {len(cells)}: {cell}"
                 if not self._known(cell):
@@ -301,13 +305,18 @@ class Sweep:
         results = self.results()
         for name, rows in TABLES.items():
             write_whole(self.output / f"{name}.csv", rows(results).to_csv(index=False))
-        output = str(self.output.resolve())
-        before = RankSweep.objects.filter(output=output, recipe=self.recipe).first()
+        self._record(cells, results)
+
+    def _record(self, cells: Sequence[Cell], results: Sequence[dict[str, Any]]) -> None:
+        """Show the page what there is."""
+        folder = self._folder()
+        before = RankSweep.objects.filter(folder=folder, recipe=self.recipe).first()
         asked = {(cell.rank, cell.seed) for cell in cells}
         asked |= {(rank, seed) for rank, seed in (before.asked if before else [])}
         RankSweep.objects.update_or_create(
-            output=output,
+            folder=folder,
             defaults={
+                "output": self.output.resolve().name,
                 "family": self.family,
                 "dataset": self.dataset,
                 "split": self.split,
@@ -315,10 +324,16 @@ class Sweep:
                 "embedder": self.embedder.row.title,
                 "recipe": self.recipe,
                 "asked": sorted(asked, key=lambda cell: (cell[0] or 0, cell[1])),
-                "results": results,
+                "results": [_briefly(result) for result in results],
                 "floor": self.floor,
             },
         )
+
+    def _folder(self) -> UUID:
+        path = self.output / FOLDER
+        if not path.exists():
+            write_whole(path, f"{uuid4()}\n")
+        return UUID(path.read_text(encoding="utf-8").strip())
 
     def _check_same(self) -> None:
         path = self.output / RECIPE
@@ -388,6 +403,13 @@ def _differences(there: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
 def _short(value: Any) -> str:
     is_digest = isinstance(value, str) and len(value) == DIGEST_LENGTH
     return f"{value[:12]}…" if is_digest else repr(value)
+
+
+def _briefly(result: dict[str, Any]) -> dict[str, Any]:
+    if "error" not in result:
+        return result
+    first = next(iter(result["error"].splitlines()), "")
+    return result | {"error": shorten(first, LONGEST_ERROR, placeholder=" …")}
 
 
 def _titled(show: Show, title: str) -> Show:

@@ -1,6 +1,7 @@
 """What sweeps of LoRA ranks have found so far."""
 
 from typing import Any
+from uuid import uuid4
 
 from django.db import models
 
@@ -12,12 +13,14 @@ Result = dict[str, Any]
 class RankSweep(models.Model):
     """The sweep in a folder, as `analysis.sweeps.Sweep` last left it.
 
+    ``folder`` tells it from others, wherever it lies: machines may give theirs one path.
     ``results`` are its cells that have finished or failed, ``asked`` the cells [rank, seed] that
     it was asked for (rank null: the untrained base), ``floor`` the Fréchet distance of real images
     from real ones.
     """
 
-    output = models.CharField(max_length=500, unique=True, help_text="The folder.")
+    folder = models.UUIDField(default=uuid4, unique=True, help_text="Written in it.")
+    output = models.CharField(max_length=500, help_text="The folder's name.")
     family = models.CharField(max_length=40)
     dataset = models.ForeignKey(
         Dataset, on_delete=models.SET_NULL, null=True, related_name="rank_sweeps"

@@ -17,7 +17,9 @@ from analysis.metrics.embedders import load_embedder
 from analysis.metrics.fidelity import fidelity
 from analysis.metrics.frechet import frechet_distance
 from analysis.models import RankSweep
+from analysis.sweep_cells import Cell
 from analysis.sweep_tables import rank_rows, table_text
+from analysis.sweeps import Sweep
 from generation.engine.loading import checkpoint_digest, read_card
 from generation.engine.registry import load_sampler
 from generation.engine.seeding import image_seed
@@ -165,7 +167,7 @@ def test_more_ranks_and_seeds_join_a_sweep_and_with_one_seed_no_spread_is_claime
     sweep(base, tmp_path / "sweep", ranks="3", seeds="7")
     table = rows(tmp_path / "sweep" / "table.csv")
     assert [row["rank"] for row in table] == ["base, no LoRA", "2", "3"]
-    kept = RankSweep.objects.get(output=str(tmp_path / "sweep"))
+    kept = RankSweep.objects.get(output="sweep")
     assert kept.asked == [[None, 7], [2, 7], [3, 7]]
     assert [(cell["rank"], cell["seed"]) for cell in kept.finished] == [(None, 7), (2, 7), (3, 7)]
     assert (kept.missing, kept.failed, kept.dataset) == ([], [], data)
@@ -236,6 +238,32 @@ def test_a_sweep_stopped_by_the_keyboard_says_how_to_go_on(data, base, tmp_path,
     with pytest.raises(CommandError, match="The same command goes on where it was"):
         sweep(base, tmp_path / "sweep", ranks="2", seeds="1")
     assert set(results(tmp_path / "sweep")) == {"base-seed-1"}
+
+
+def test_a_folder_has_its_row_of_the_page_from_the_beginning_wherever_it_lies(
+    data, base, tmp_path, monkeypatch
+):
+    def stop(*_args):
+        raise KeyboardInterrupt
+
+    def begin(name):
+        with pytest.raises(CommandError, match="Stopped"):
+            sweep(base, tmp_path / name, ranks="2", seeds="1")
+
+    monkeypatch.setattr(Sweep, "_attempt", stop)
+    begin("flux")
+    first = RankSweep.objects.get()
+    assert (first.output, first.asked, first.results) == ("flux", [[None, 1], [2, 1]], [])
+    # As on another machine, where a path of that name is another folder.
+    (tmp_path / "flux").rename(tmp_path / "moved")
+    begin("flux")
+    assert RankSweep.objects.count() == 2
+    Cell.within(tmp_path / "moved", 2, 1).fail("RuntimeError: no memory\n" + "of it " * 100)
+    begin("moved")
+    assert RankSweep.objects.count() == 2
+    first.refresh_from_db()
+    assert first.output == "moved"
+    assert [cell["error"] for cell in first.failed] == ["RuntimeError: no memory"]
 
 
 def test_two_sweeps_at_once_in_a_folder_are_refused(data, base, tmp_path):

@@ -34,7 +34,7 @@ def a_cell(rank, seed, distance):
 
 def a_sweep(**fields):
     given = {
-        "output": "/sweeps/flux",
+        "output": "flux",
         "family": "flux",
         "split": "train",
         "evaluation_split": "test",
@@ -76,6 +76,7 @@ def test_it_has_mean_sd_and_interval_by_rank_the_floor_and_what_is_missing(clien
     assert "3.00 ± 1.41 [-9.71, 15.71]" in text_of(page)
     assert "1.50 [1.25, 1.75]" in text_of(page)
     assert "0 (1 failed)" in page
+    assert "Trainings" not in page, "the base isn't trained"
     assert "Rank 8, seed 1 failed: The loss diverged." in page
     assert "Still missing:</strong> rank 8, seed 2. " in page
     assert f"{generator}</a> (rank 4, seed 2)." in page
@@ -106,4 +107,32 @@ def test_of_fewer_than_four_real_images_there_is_no_floor(client, alice):
     floor = real_floor(np.eye(3))
     assert floor["value"] is None
     a_sweep(floor=floor)
-    assert "not estimable" in page_of(client)
+    page = page_of(client)
+    assert "not estimable" in page
+    assert "Real against real needs at least 4 held-out real images." in page
+    assert "draws" not in page
+
+
+def test_one_that_has_just_begun_has_its_cells_to_do_and_no_numbers(client, alice):
+    sweep = a_sweep(results=[])
+    page = page_of(client)
+    assert "Still missing:</strong> base, seed 1; base, seed 2; rank 4, seed 1;" in page
+    assert "measured against real images of test by EfficientNet-Lite0." in page
+    assert ".csv" not in page
+    assert "None of its trainings" not in page
+    for table in ("table", "results"):
+        assert client.get(f"/sweeps/{sweep.pk}/{table}.csv").status_code == 200
+
+
+def test_a_superuser_takes_one_off_the_page_after_a_question(client, alice):
+    sweep = a_sweep()
+    assert "Take off this page" not in page_of(client)
+    address = f"/admin/analysis/ranksweep/{sweep.pk}/delete/"
+    assert client.post(address, {"post": "yes"}).status_code == 302
+    assert RankSweep.objects.exists()
+    client.force_login(builders.a_user("root", is_staff=True, is_superuser=True))
+    assert f'href="{address}"' in page_of(client)
+    assert "Are you sure" in client.get(address).content.decode()
+    assert RankSweep.objects.exists()
+    client.post(address, {"post": "yes"})
+    assert not RankSweep.objects.exists()
