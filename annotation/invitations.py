@@ -19,7 +19,7 @@ from annotation.links import (
 )
 from annotation.models import Invitation, Reader, Study
 from annotation.readers import TAKES_READERS, add_reader, check_may_read, slot_is_free
-from annotation.steps import check_state, hold_study, record
+from annotation.steps import check_state, hold_in_state, hold_study, record
 
 MOST_OPEN = 50  # invitations of a study at once, so that nobody sends mail without end
 
@@ -77,8 +77,7 @@ def revoke_invitation(*, invitation: Invitation, by: User) -> None:
 def renew_invitation(*, invitation: Invitation, by: User) -> None:
     """Let an invitation stand for thirty days from now; raises `StudyError` as above."""
     with transaction.atomic():
-        hold_study(invitation.study_id)
-        check_state(invitation.study, act="invite readers to", when=TAKES_READERS)
+        hold_in_state(invitation.study, act="invite readers to", when=TAKES_READERS)
         if not renew_link(invitation):
             raise StudyError("This invitation has been accepted or revoked already.")
         record(invitation.study, "renew invitation", by, whom=str(invitation))

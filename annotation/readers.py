@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from annotation.errors import StudyError
 from annotation.models import Invitation, Reader, Reading, Study
 from annotation.plans import plan_reader
-from annotation.steps import check_state, hold_study, record
+from annotation.steps import check_state, hold_in_state, record
 
 State = Study.State
 TAKES_READERS = [State.DRAFT, State.IMAGES, State.CHECKED, State.SEALED, State.RUNNING]
@@ -114,8 +114,7 @@ def pause_reader(*, study: Study, reader: Reader, by: User) -> None:
     """Keep a reader from the study for a while; their answers, their place and what a browser has
     not sent yet are kept. Raises `StudyError` where there is nothing to pause."""
     with transaction.atomic():
-        hold_study(study.pk)
-        check_state(study, act="pause readers of", when=TAKES_READERS)
+        hold_in_state(study, act="pause readers of", when=TAKES_READERS)
         rows = _going_on(study, reader).filter(paused_at=None)
         if not rows.update(paused_at=timezone.now()):
             raise StudyError(f"{reader} is paused already, or their part is over.")
@@ -125,8 +124,7 @@ def pause_reader(*, study: Study, reader: Reader, by: User) -> None:
 def resume_reader(*, study: Study, reader: Reader, by: User) -> None:
     """Let a paused reader go on; raises `StudyError` where they are not paused."""
     with transaction.atomic():
-        hold_study(study.pk)
-        check_state(study, act="resume readers of", when=TAKES_READERS)
+        hold_in_state(study, act="resume readers of", when=TAKES_READERS)
         if not _going_on(study, reader).exclude(paused_at=None).update(paused_at=None):
             raise StudyError(f"{reader} is not paused.")
         record(study, "resume reader", by, reader=str(reader))
