@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from analysis.statistics.within_case import accuracy_by_chance
 from analysis.tables import described
-from analysis.wording import interval, number, p_value
+from analysis.wording import interval, number, p_value, score_digits
 
 # Okabe and Ito's palette, told apart by the colour-blind; an arm keeps its colour and marker.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
@@ -74,7 +74,7 @@ def scores_by_arm(results: dict[str, Any]) -> Figure:
     columns = min(3, len(criteria))
     rows = -(-len(criteria) // columns)
     figure = Figure(
-        figsize=(7.2, max(3.9, 0.7 + rows * (0.75 + 0.27 * len(arms)))), layout="constrained"
+        figsize=(7.2, max(3.9, 0.7 + rows * (0.75 + _height(arms)))), layout="constrained"
     )
     axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
     for i, ax in enumerate(axes.flat):
@@ -84,7 +84,7 @@ def scores_by_arm(results: dict[str, Any]) -> Figure:
         cells = [m for m in results["means"] if m["criterion"] == criteria[i]["key"]]
         low, high = criteria[i]["minimum"], criteria[i]["maximum"]
         for a, cell in enumerate(cells):
-            _estimate(ax, cell, a, digits=1 if high - low >= 2 else 2)
+            _estimate(ax, cell, a, digits=score_digits(low, high))
         ax.set_title(criteria[i]["name"], loc="left")
         margin = 0.03 * (high - low) or 0.5  # all scores may be equal
         ax.set_xlim(low - margin, high + margin)
@@ -111,9 +111,8 @@ def preferred(results: dict[str, Any]) -> Figure:
     """By rankings, each arm's chance of being the best: among generators, and with real images."""
     fits = results["preference"]
     places = {arm: a for a, arm in enumerate(results["arms"])}
-    figure = Figure(
-        figsize=(7.2, 0.9 + 0.3 * max(len(fit["worths"]) for fit in fits)), layout="constrained"
-    )
+    height = max(_height([worth["arm"] for worth in fit["worths"]]) for fit in fits)
+    figure = Figure(figsize=(7.2, 0.9 + 1.1 * height), layout="constrained")
     axes = figure.subplots(1, len(fits), squeeze=False)[0]
     for ax, fit in zip(axes, fits, strict=True):
         ax.set_title("With real images" if fit["real"] else "Generators", loc="left")
@@ -138,7 +137,7 @@ def following(results: dict[str, Any]) -> Figure:
     metrics = list(dict.fromkeys(row["metric_name"] for row in results["following"]))
     columns = min(3, len(criteria))
     rows = -(-len(criteria) // columns)
-    figure = Figure(figsize=(7.2, 0.7 + rows * (0.75 + 0.27 * len(metrics))), layout="constrained")
+    figure = Figure(figsize=(7.2, 0.7 + rows * (0.75 + _height(metrics))), layout="constrained")
     axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
     for i, ax in enumerate(axes.flat):
         if i >= len(criteria):
@@ -270,17 +269,23 @@ def _estimate(
 
 def _name_rows(ax: Axes, names: Sequence[str]) -> None:
     """A row for each name, the first at the top."""
-    ax.set_yticks(range(len(names)), [_short(name) for name in names])
+    ax.set_yticks(range(len(names)), _short(names))
     ax.set_ylim(len(names) - 0.4, -0.75)
     ax.spines["left"].set_visible(False)
     ax.grid(visible=False, axis="y")
 
 
+def _height(names: Sequence[str]) -> float:
+    """Inches that a row for each takes."""
+    lines = max((label.count("\n") + 1 for label in _short(names)), default=1)
+    return max(0.27, 0.03 + 0.16 * lines) * len(names)
+
+
 def _key(figure: Figure, arms: dict[str, int]) -> None:
     """Names of the arms in their colours above the panels, with a title saying what is shown."""
     handles = [
-        Line2D([], [], color=COLOURS[a % 8], marker=MARKERS[a % 8], linestyle="", label=_short(arm))
-        for arm, a in arms.items()
+        Line2D([], [], color=COLOURS[a % 8], marker=MARKERS[a % 8], linestyle="", label=label)
+        for label, a in zip(_short(list(arms)), arms.values(), strict=True)
     ]
     figure.legend(
         handles=handles, loc="outside upper left", ncols=max(1, min(4, len(arms))), frameon=False,
@@ -294,9 +299,13 @@ def _say(ax: Axes, text: str) -> None:
     ax.set_yticks([])
 
 
-def _short(name: str) -> str:
-    """Both its ends, since long names often differ in the last word."""
-    return name if len(name) <= 22 else f"{name[:11]}…{name[-10:]}"
+def _short(names: Sequence[str]) -> list[str]:
+    """Both ends of long names; where several of them share both, the whole in lines of its own."""
+    short = [name if len(name) <= 22 else f"{name[:11]}…{name[-10:]}" for name in names]
+    return [
+        _wrapped(name, 22) if short.count(label) > 1 else label
+        for name, label in zip(names, short, strict=True)
+    ]
 
 
 def _wrapped(text: str, width: int = 26) -> str:

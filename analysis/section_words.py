@@ -77,7 +77,7 @@ def following(results: dict[str, Any]) -> list[str]:
     best = max(rows, key=lambda row: (row["level"] != "pair", row["value"]))
     among = ""
     if best["level"] != "pair" and any(row["level"] == "pair" for row in rows):
-        among = "of the metrics with a value for each case "
+        among = "of the metrics with a value for each case, "
     chance = accuracy_by_chance(best["ties"])
     text = (
         f"In {leader['name'].lower()}, {among}{best['metric_name']} ordered two arms of a case as "

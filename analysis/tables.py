@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from analysis.metrics import METRICS
-from analysis.templatetags.estimates import digits_for
+from analysis.wording import digits_for, score_digits
 
 PAPER_METRICS = ("fidelity", "agreement", "diversity", "fbd", "energy")
 MOST_COPIES = 8  # an arm
@@ -42,10 +42,15 @@ def _scores(results: Row) -> dict[str, Any]:
     arms = results["arms"]
     means = {(m["criterion"], m["arm"]): m for m in results["means"]}
     tests = {t["criterion"]: t for t in results.get("arm_tests", [])}
-    differences = results.get("arm_differences", [])
+    digits = _digits(results)
+    differences = [
+        row | {"digits": digits.get(row["criterion"], 2)}  # ranks are no scores
+        for row in results.get("arm_differences", [])
+    ]
     return {
         "criterion_rows": [
-            (c, [means[c["key"], arm] for arm in arms]) for c in results["criteria"]
+            (c, digits[c["key"]], [means[c["key"], arm] for arm in arms])
+            for c in results["criteria"]
         ],
         "rank_cells": results["ranks"][: len(arms)],
         "no_intervals": _distinct(m["reason"] for m in results["means"] if m["value"] is not None),
@@ -54,6 +59,11 @@ def _scores(results: Row) -> dict[str, Any]:
             (tests[key], list(rows)) for key, rows in groupby(differences, lambda d: d["criterion"])
         ],
     }
+
+
+def _digits(results: Row) -> dict[str, int]:
+    """By criterion the decimals of its scores, 2 or more."""
+    return {c["key"]: max(2, score_digits(c["minimum"], c["maximum"])) for c in results["criteria"]}
 
 
 def _preferences(fit: Row) -> list[Row]:
@@ -186,9 +196,11 @@ def _lead(row: Row, comparisons: list[Row]) -> Row:
 
 def _readers(results: Row) -> dict[str, Any]:
     """Readers' habits by criterion; pairs of readers, the suspicious ones first."""
+    digits = _digits(results)
     return {
         "habit_rows": [
-            list(rows) for _, rows in groupby(results.get("habits", []), lambda h: h["criterion"])
+            [row | {"digits": digits[key]} for row in rows]
+            for key, rows in groupby(results.get("habits", []), lambda h: h["criterion"])
         ],
         "reader_pairs": sorted(
             results.get("reader_pairs", []), key=lambda two: not two["suspicious"]

@@ -1,7 +1,9 @@
 """How numbers are written in a report's sentences, figures and tables."""
 
+from collections.abc import Iterable
 from typing import Any
 
+NARROW = 2  # points: on a scale shorter than this, scores are told by more than a decimal
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -75,3 +77,16 @@ def share(part: int, whole: int) -> str:
 def alpha(results: dict[str, Any]) -> float:
     """What a corrected p must be below; older reports took 0.05."""
     return results.get("alpha", 0.05)
+
+
+def digits_for(values: Iterable[float | None]) -> int:
+    """Decimals that give the column's largest value three figures, 0 to 4."""
+    largest = max((abs(v) for v in values if v is not None), default=0)
+    return next((d for d, limit in enumerate((100, 10, 1, 0.1)) if largest >= limit), 4)
+
+
+def score_digits(minimum: float, maximum: float) -> int:
+    """Decimals of scores between these ends, 1 to 4."""
+    span = maximum - minimum
+    # Where all scores are equal, their own size tells.
+    return 1 if span >= NARROW else digits_for([span or maximum or 1])

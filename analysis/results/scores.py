@@ -7,8 +7,7 @@ import numpy as np
 
 from analysis.results.data import StudyData
 from analysis.statistics.means import ArmMeans
-
-NARROW = 2  # points: means on a scale shorter than this are told by two decimals
+from analysis.wording import score_digits
 
 
 def section(data: StudyData) -> dict[str, Any]:
@@ -54,7 +53,7 @@ def _leader(data: StudyData, of: ArmMeans) -> dict[str, Any] | None:
     return {
         "name": criterion.name,
         "maximum": criterion.maximum if data.scaled else None,
-        "digits": 1 if criterion.maximum - criterion.minimum >= NARROW else 2,
+        "digits": score_digits(criterion.minimum, criterion.maximum),
         "arm": order[0],
         "mean": asdict(of.mean(order[0])),
         "second": second,

@@ -35,8 +35,12 @@ def not_estimable(reason: str, *, pairs: int = 0, n: int = 0) -> Estimate:
 
 
 def few_pairs(pairs: int, which: str = "") -> str:
-    """Why nothing, or no interval, follows from fewer than `MIN_PAIRS` pairs of prompts."""
-    return f"{pairs} pair{'' if pairs == 1 else 's'} of prompts{which}, {MIN_PAIRS} are needed"
+    """Why nothing, or no interval, follows from fewer than `MIN_PAIRS` of what is resampled.
+
+    That is a pair of prompts in a study; of ratings made elsewhere it may be a case by itself.
+    """
+    units = "pair or single case" if pairs == 1 else "pairs or single cases"
+    return f"{pairs} {units}{which}, {MIN_PAIRS} are needed"
 
 
 def with_interval(

@@ -122,7 +122,7 @@ def _signed_rank(differences: np.ndarray) -> Estimate:
     k = int(np.floor(outside))
     low, high = (float(walsh[k]), float(walsh[-1 - k])) if k >= 0 else (None, None)
     p = _signed_rank_p(differences) if differences.any() else 1.0
-    reason = "" if k >= 0 else f"no interval: {n} pairs of prompts are too few for 95 %"
+    reason = "" if k >= 0 else f"no interval: {n} pairs or single cases are too few for 95 %"
     return Estimate(float(np.median(walsh)), low, high, p, pairs=n, n=n, reason=reason)
 
 

@@ -1,6 +1,5 @@
 """How pages write estimates: one precision a column, the interval beside, the reason if none."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django import template
@@ -47,9 +46,3 @@ def percents(estimate: dict[str, Any]) -> str:
         return str(estimate["reason"])
     low, high = (wording.number(100 * estimate[key], 0) for key in ("low", "high"))
     return f"{low} to {high} %"
-
-
-def digits_for(values: Iterable[float | None]) -> int:
-    """Decimals that give the column's largest value three figures, 0 to 4."""
-    largest = max((abs(v) for v in values if v is not None), default=0)
-    return next((d for d, limit in enumerate((100, 10, 1, 0.1)) if largest >= limit), 4)

@@ -140,7 +140,7 @@ def test_mean_w_is_over_cases_that_all_readers_ranked():
     [
         (tidy(np.array(SHROUT_FLEISS)[:, :1]), "one reader: agreement needs at least two"),
         (tidy(np.full((6, 3), 4)), "all scores are equal"),
-        (tidy(SHROUT_FLEISS[:4]), "4 pairs of prompts, 5 are needed"),
+        (tidy(SHROUT_FLEISS[:4]), "4 pairs or single cases, 5 are needed"),
         (tidy(SHROUT_FLEISS)[:0], "no scores"),
     ],
 )

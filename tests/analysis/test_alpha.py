@@ -69,7 +69,7 @@ def test_equal_readers_have_an_alpha_of_one_at_every_level():
     [
         (np.full((6, 3), 4.0), "all scores are equal"),
         (PUBLISHED[:, :1], "one reader"),
-        (PUBLISHED[:4], "4 pairs of prompts, 5 are needed"),
+        (PUBLISHED[:4], "4 pairs or single cases, 5 are needed"),
         (PUBLISHED[:0], "no scores"),
     ],
 )

@@ -64,7 +64,7 @@ def test_a_metric_doesnt_differ_from_itself(difference):
 @pytest.mark.parametrize("difference", BOTH)
 def test_what_is_not_estimable_says_why(difference):
     few = [d.only(set(d.units[:6])) for d in two_metrics(3)]
-    assert "3 pairs of prompts" in difference(*few).reason
+    assert "3 pairs or single cases" in difference(*few).reason
     scores, metric = study(np.random.default_rng(4), arms=1)
     one = table(scores, metric, arms=["arm0"])
     assert "one arm" in difference(one, one).reason

@@ -99,8 +99,8 @@ def test_with_five_readers_they_are_resampled_and_the_interval_widens():
     [
         (lambda s, m: (s.assign(value=5.0), m), "the scores don't vary beyond prompt and arm"),
         (lambda s, m: (s, m.assign(value=5.0)), "the metric doesn't vary beyond prompt and arm"),
-        (lambda s, m: (s[s["pair"] < 5], m), "4 pairs of prompts with all arms scored"),
-        (lambda s, m: (s[s["arm"] == "arm0"], m), "0 pairs of prompts with all arms scored"),
+        (lambda s, m: (s[s["pair"] < 5], m), "4 pairs or single cases with all arms scored"),
+        (lambda s, m: (s[s["arm"] == "arm0"], m), "0 pairs or single cases with all arms scored"),
     ],
 )
 def test_what_is_not_estimable_says_why(change, reason):

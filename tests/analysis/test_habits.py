@@ -56,7 +56,7 @@ def test_severity_against_nobody_is_not_estimable():
     assert found.n == 120
     two = scored(readers=2)
     apart = two[(two["reader"] == "R1") == (two["case"] <= 20)]
-    assert "0 pairs of prompts" in reader_habits(apart, scale=(0, 9))[0].severity.reason
+    assert "0 pairs or single cases" in reader_habits(apart, scale=(0, 9))[0].severity.reason
 
 
 @pytest.mark.parametrize("readers", [1, 3])
@@ -92,4 +92,4 @@ def test_one_order_for_all_cannot_be_told_from_the_sets():
     found = order_effect(scores.assign(place=scores["case"]), by="place")
     assert "the same for every reader" in found.reason
     few = placed(scores[scores["pair"] < 5])
-    assert "4 pairs of prompts" in order_effect(few, by="place").reason
+    assert "4 pairs or single cases" in order_effect(few, by="place").reason

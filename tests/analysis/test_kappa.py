@@ -91,4 +91,4 @@ def test_constant_and_disjoint_readers_say_why():
     apart = [first[first["reader"] == "R1"], second[second["reader"] == "R2"]]
     (found,) = reader_pairs(pd.concat(apart))
     assert (found.kappa.value, found.same, found.suspicious) == (None, None, False)
-    assert "0 pairs of prompts" in found.kappa.reason
+    assert "0 pairs or single cases" in found.kappa.reason

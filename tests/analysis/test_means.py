@@ -25,7 +25,7 @@ def test_fewer_than_five_pairs_get_a_mean_without_interval_and_the_reason():
     found = arm_means(scores, arms=ARMS).mean("arm0")
     assert found.value is not None
     assert (found.low, found.high) == (None, None)
-    assert found.reason == "no interval: 4 pairs of prompts, 5 are needed"
+    assert found.reason == "no interval: 4 pairs or single cases, 5 are needed"
 
 
 def test_an_arm_without_scores_is_not_estimable():

@@ -106,7 +106,7 @@ def test_a_metric_that_is_the_same_in_all_prompts_has_no_effect_between():
     [
         (lambda s, m: (s.assign(value=5.0), m), "the scores don't vary"),
         (lambda s, m: (s, m.assign(value=5.0)), "the metric doesn't vary within a prompt"),
-        (lambda s, m: (s[s["pair"] < 5], m), "4 pairs of prompts, 5 are needed"),
+        (lambda s, m: (s[s["pair"] < 5], m), "4 pairs or single cases, 5 are needed"),
         (lambda s, m: (s[s["arm"] == "arm0"], m), "one arm"),
         (lambda s, m: (s, m[:0]), "no scores of sets with a value of the metric"),
         (lambda s, m: (pd.DataFrame(columns=s.columns), m), "no scores of sets"),

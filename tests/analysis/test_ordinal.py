@@ -59,7 +59,7 @@ def test_it_stays_at_its_level():
         (lambda s, m: (s, s[m.columns].assign(value=s["value"])), "without error"),
         (lambda s, m: (s.assign(value=5.0), m), "the scores don't vary"),
         (lambda s, m: (s.assign(value=np.arange(len(s))), m), "not a scale of at most 30"),
-        (lambda s, m: (s[s["pair"] < 5], m), "4 pairs of prompts, 5 are needed"),
+        (lambda s, m: (s[s["pair"] < 5], m), "4 pairs or single cases, 5 are needed"),
         (lambda s, m: (pd.DataFrame(columns=s.columns), m), "no scores of sets"),
     ],
 )

@@ -319,6 +319,31 @@ class TestReports:
         )
         assert {row["used"] for row in results["habits"]} == {None}
 
+    def test_scores_on_a_narrow_scale_keep_their_figures(self, client):
+        lines = [f"{line.rpartition(',')[0]},{0.0005 * int(line[-1])}" for line in SOME]
+        report = performed(
+            create_own_report(
+                title="T", by=a_user("alice", researcher=True), ratings=ratings(*lines)
+            )
+        )
+        leader = report.results["leader"]
+        assert leader["digits"] == 4
+        assert f"{leader['mean']['value']:.4f} on average" in report.results["sentences"][0]
+        client.force_login(a_user("alice"))
+        page = client.get(report.get_absolute_url()).content.decode()
+        assert "seen 0–0.002<" in page
+        for cell in report.results["means"]:
+            assert f"{cell['value']:.4f} <small>" in page
+        for row in report.results["habits"]:
+            assert f"{row['mean']:.4f}</td>" in page
+
+    def test_words_of_a_study_do_not_stand_for_cases_without_prompts(self):
+        few = [line for line in SOME if line[0] in "0123"]
+        results = performed(create_own_report(title="T", by=None, ratings=ratings(*few))).results
+        reasons = {mean["reason"] for mean in results["means"]}
+        assert reasons == {"no interval: 4 pairs or single cases, 5 are needed"}
+        assert "pairs of prompts" not in json.dumps(results)
+
     def test_what_needs_images_says_that_it_is_not_estimable_and_why(self):
         report = performed(create_own_report(title="T", by=None, ratings=ratings(*SOME)))
         reasons = {row["metric"]: row["reason"] for row in report.results["metrics"]}
@@ -411,7 +436,10 @@ class TestPages:
         assert "not BiomedCLIP" not in text
         for table in csv_files(report):
             address = reverse("analysis:report-download", args=[report.pk, table])
-            assert alice.get(address).status_code == 200
+            answer = alice.get(address)
+            assert answer.status_code == 200
+            if table in form:
+                assert answer.content.decode() == getattr(report.own, table)
         alice.post(reverse("analysis:own-delete", args=[report.own_id]))
         assert not Report.objects.exists()
         assert alice.get(page).status_code == 200

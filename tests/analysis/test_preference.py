@@ -143,7 +143,7 @@ def test_incomplete_rankings_enter_with_what_they_order():
     [
         ([[1]] * 8, "a", "one arm"),
         ([], "ab", "no rankings"),
-        ([[1, 2]] * 4, "ab", "4 pairs of prompts ranked, 5 are needed"),
+        ([[1, 2]] * 4, "ab", "4 pairs or single cases ranked, 5 are needed"),
     ],
 )
 def test_what_is_not_estimable_says_why(rows, arms, reason):

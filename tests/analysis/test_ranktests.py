@@ -71,7 +71,7 @@ def test_blocks_are_means_over_readers_and_cases_of_a_pair():
     ("blocks", "reason"),
     [
         (np.ones((12, 3)), "all arms are scored alike"),
-        (GRASS[:4], "4 pairs of prompts with all arms scored, 5 are needed"),
+        (GRASS[:4], "4 pairs or single cases with all arms scored, 5 are needed"),
         (GRASS[:, :1], "one arm"),
         (np.empty((0, 3)), "0 pairs"),
     ],

@@ -65,7 +65,7 @@ def test_a_metric_of_noise_alone_leaves_nothing_to_divide_by():
 def test_what_is_not_estimable_says_why():
     data, scores, halves, _ = noisy(pairs=20, resamples=50)
     few = data.only(set(data.units[:6]))
-    assert "3 pairs of prompts" in reliability(few, scores, halves).correlation.reason
+    assert "3 pairs or single cases" in reliability(few, scores, halves).correlation.reason
     flat = table(scores.assign(value=4.0), halves[: len(data.units) * 3], arms=ARMS, resamples=2)
     assert "scores don't vary" in reliability(flat, scores, halves).metric.reason
 

@@ -189,7 +189,7 @@ class TestAgainstReaders:
         assert all(row["p_holm"] >= row["p"] for row in found)
         said = results["said"]["following"][0]
         # Agreement has one value a pair of prompts: it isn't among those compared.
-        assert f"of the metrics with a value for each case {best['metric_name']} ordered" in said
+        assert f"of the metrics with a value for each case, {best['metric_name']} ordered" in said
 
 
 def test_readers_who_know_real_images_broke_the_blinding(results):
@@ -251,7 +251,8 @@ def test_nothing_to_say_is_said_with_its_reason():
     results = {
         "preference": [fit], "following": [], "comparisons": [], "leader": None,
         "reader_pairs": [], "attention": [], "orders": [], "blinding": None, "metric_findings": [],
-        "missing": [], "flags": [], "counts": {"readings": 0, "readings_submitted": 0},
+        "missing": [], "assigned": True, "flags": [],
+        "counts": {"readings": 0, "readings_submitted": 0},
     }  # fmt: skip
     said = section_words.by_section(results)
     assert said["preference"] == ["Which set readers prefer can't be told: no rankings."]

@@ -182,7 +182,7 @@ REASONS = {
     "one arm": "one arm: nothing is left to compare",
     "constant scores": "the scores don't vary beyond prompt and arm",
     "scores missing": "scores would have been",
-    "few pairs": "2 pairs of prompts",
+    "few pairs": "2 pairs or single cases",
     "no readers": "No score has been given",
     "one image a set": "needs at least 2 images, not 1",
 }

@@ -104,7 +104,7 @@ def test_rounding_makes_no_order():
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"pairs": 4}, "4 pairs of prompts"),
+        ({"pairs": 4}, "4 pairs or single cases"),
         ({"change": lambda s, m: (s.assign(value=5.0), m)}, "every case is tied throughout"),
     ],
 )
