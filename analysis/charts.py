@@ -91,7 +91,7 @@ def scores_by_arm(results: dict[str, Any]) -> Figure:
         ticks = sorted({low, (low + high) / 2, high})
         ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
         _name_rows(ax, arms)
-    figure.supxlabel("Mean score, 95 % interval over prompts", fontsize=9, color=QUIET)
+    figure.supxlabel("Mean score, 95 % interval", fontsize=9, color=QUIET)
     return figure
 
 
