@@ -11,6 +11,10 @@ PLACE = """id => {
   return [image.x - pane.x, image.y - pane.y, image.width].map(Math.round);
 }"""
 
+# A frame brings the resize event before its callbacks are called.
+DRAWN_ANEW = """width => innerWidth === width && new Promise(
+  done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"""
+
 
 @pytest.fixture
 def viewer(page, first_case):
@@ -56,6 +60,7 @@ def test_at_a_whole_number_no_pixel_is_blurred_and_below_one_all_are_smoothed(vi
 
 def test_the_wheel_scales_about_the_place_that_it_points_at(viewer):
     viewer.set_viewport_size({"width": 700, "height": 400})
+    viewer.wait_for_function(DRAWN_ANEW, arg=700)
     before = place(viewer)  # larger than the pane both ways
     x, y = middle(viewer)
     viewer.mouse.move(x + 40, y - 20)
@@ -77,6 +82,7 @@ def test_the_wheel_scales_about_the_place_that_it_points_at(viewer):
 
 def test_dragging_shift_and_a_click_move_both_images_alike(viewer):
     viewer.set_viewport_size({"width": 700, "height": 400})
+    viewer.wait_for_function(DRAWN_ANEW, arg=700)
     viewer.keyboard.press("0")
     for _ in range(5):
         viewer.keyboard.press("+")
