@@ -6,7 +6,7 @@ from django.urls import reverse
 from analysis.models import Report
 from analysis.own.reports import create_own_report
 from analysis.reports import compute_report
-from tests.analysis.test_own_ratings import METRICS, SOME, metrics, ratings
+from tests.analysis.own_tables import METRICS, SOME, metrics, ratings
 from tests.builders import a_user
 
 HEAD = b"case,arm,reader,criterion,score\n"
